@@ -1,0 +1,1 @@
+"""Lessons to reports: findings, figures, the runner, the report, the command."""

@@ -1,0 +1,1 @@
+"""Where data come from: manifests, downloads, and the simulated genome."""
