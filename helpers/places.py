@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent
 
 
 def cache_folder() -> Path:
-    """Folder for downloads, simulated data sets and prepared data: `GENOMICS_CACHE`, or the user's cache folder of the operating system."""
+    """Folder of all downloaded, simulated and prepared data: `GENOMICS_CACHE`, or the operating system's cache folder."""
     chosen = os.environ.get("GENOMICS_CACHE")
     folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("ml-in-genomics")
     folder.mkdir(parents=True, exist_ok=True)
@@ -19,6 +19,6 @@ def cache_folder() -> Path:
 
 
 def shipped(*parts: str) -> Path:
-    """Path of a file or folder that travels with the package, such as `shipped("data_manifests")`: in a clone it is the file at the top level."""
+    """Path of a file that travels with the package, such as `shipped("data_manifests")`; in a clone it lies at the top level."""
     installed = PACKAGE.joinpath("shipped", *parts)
     return installed if installed.exists() else PACKAGE.parent.joinpath(*parts)
