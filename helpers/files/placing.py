@@ -1,0 +1,99 @@
+"""Text in and files out: decompression by content, and output that is either whole or absent."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import secrets
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from helpers.errors import InputError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def existing_file(path: str | os.PathLike[str], what: str) -> Path:
+    """Path of a file that must exist and hold something.
+
+    Parameters
+    ----------
+    path : path
+        The file asked for.
+    what : str
+        What it should be, for the message ("bigWig", "FASTA").
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If there is no such file, if it is a folder, or if it holds no byte.
+    """
+    found = Path(path)
+    if not found.exists():
+        raise InputError(f"{found}: no such {what} file; check the path, or fetch the data set first")
+    if not found.is_file():
+        raise InputError(f"{found} is a folder, not a {what} file; name the file in it")
+    if found.stat().st_size == 0:
+        raise InputError(f"{found} is empty (0 bytes), not a {what} file; download or write it again")
+    return found
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Whole content of a file, decompressed when its first bytes are those of gzip, whatever its name.
+
+    Raises
+    ------
+    InputError
+        If the compressed content is cut short or damaged.
+    """
+    with Path(path).open("rb") as handle:
+        content = handle.read()
+    if not content.startswith(GZIP_MAGIC):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is cut short or damaged ({error}); download it again") from error
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Temporary sibling to write to: it takes the place of `path` when the block ends well, and is removed when it does not.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file shall lie; its folder must exist.
+
+    Yields
+    ------
+    Path
+        A fresh name with the same suffixes in the same folder; the block must make the file.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise InputError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
+    temporary = target.with_name(f".writing_{secrets.token_hex(8)}_{target.name}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file whole or not at all; a name that ends in .gz is compressed, always to the same bytes."""
+    with replacing(path) as temporary:
+        packed = gzip.compress(content, mtime=0) if Path(path).name.endswith(".gz") else content
+        temporary.write_bytes(packed)
