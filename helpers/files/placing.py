@@ -95,5 +95,5 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all; a name that ends in .gz is compressed, always to the same bytes."""
     with replacing(path) as temporary:
-        packed = gzip.compress(content, mtime=0) if Path(path).name.endswith(".gz") else content
+        packed = gzip.compress(content, compresslevel=6, mtime=0) if Path(path).name.endswith(".gz") else content
         temporary.write_bytes(packed)
