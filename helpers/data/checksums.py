@@ -78,6 +78,22 @@ def known_digest(path: Path, algorithm: Algorithm = "sha256") -> str:
     return digest
 
 
+def remember(path: Path, algorithm: Algorithm, digest: str) -> None:
+    """Note the digest of a file that was just made and checked, so that it is not read again.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    algorithm : "sha256" or "md5"
+        How the digest was computed.
+    digest : str
+        Hexadecimal digits in lower case.
+    """
+    state = path.stat()
+    write_json(_note(path), {"path": str(path), "size": state.st_size, "mtime_ns": state.st_mtime_ns, algorithm: digest})
+
+
 def matches(path: Path, expected: Checksum, *, reread: bool = False) -> bool:
     """Say whether a file is what it must be.
 

@@ -61,11 +61,13 @@ def obtained(manifest: Manifest, entry: FileEntry, mirror: str | None, progress:
     """Path of one file that is not simulated, fetched where it has to be, and its digest where that is known."""
     if entry.path is not None:
         return _checked_in_place(manifest, entry, entry.path), entry.sha256 or entry.md5 or ""
-    from helpers.data.download import obtain
-    from helpers.data.encode import locked_record
+    from helpers.data.download import cached_path, obtain
+    from helpers.data.encode import locked, locked_record
 
     if entry.encode is not None:
-        record = locked_record(manifest, entry, cached=True)
+        record = locked(manifest.name, entry)
+        if record is None or not matches(cached_path(record.file_name, record.checksum), record.checksum):
+            record = locked_record(manifest, entry)
         return obtain(record.url, record.file_name, record.checksum, mirror=mirror, progress=progress), record.checksum.digest
     expected = pinned(entry)
     assert entry.url is not None and expected is not None  # noqa: S101, PT018 (the manifest's own check says so)

@@ -158,6 +158,10 @@ class FileEntry(_Strict):
                 raise ValueError("a file with a url needs 'sha256' or 'md5', so that a download can be checked")
             if not SAFE_NAME.fullmatch(self.local_name) or ".." in self.local_name:
                 raise ValueError(f"the address ends in {self.local_name!r}, which is no file name: add 'file_name'")
+        if given == ["encode"] and (self.sha256 or self.bytes or self.file_name):
+            raise ValueError(
+                "a file of ENCODE takes no sha256, bytes or file_name: the portal states them; only 'md5' can be pinned"
+            )
         if given == ["simulated"] and (self.sha256 or self.md5 or self.bytes or self.file_name):
             raise ValueError("a simulated file takes no checksum, size or file_name: the generator checks what it makes")
         return self
