@@ -255,11 +255,12 @@ def _write(path: Path, entry: dict[str, Any]) -> None:
 
 
 def record_data(name: str, digest: str) -> None:
-    """Note in the run's record which data a lesson used: the data set's name and the digest of its content."""
+    """Note in the run's record which data a lesson used: the data set's name and the digest of its content (one a seed, if simulated)."""
     folder = os.environ.get(RECORD_VARIABLE)
     if folder:
         path = Path(folder) / "data.json"
-        write_json(path, {**(read_json(path) if path.exists() else {}), name: digest})
+        noted = read_json(path) if path.exists() else {}
+        write_json(path, {**noted, name: sorted({*noted.get(name, []), digest})})
 
 
 def read_records(folder: Path) -> list[dict[str, Any]]:

@@ -142,10 +142,11 @@ def trusted_decimals(effect: float, low: float | None, high: float | None) -> in
     Without an interval, or without width, it is three significant digits of the effect.
     """
     half = 0.0 if low is None or high is None else (high - low) / 2
+    wanted = 0
     if half > 1e-9 * max(abs(effect), 1e-9):
         wanted = math.ceil(-math.log10(half / 3))
-    else:
-        wanted = 2 - math.floor(math.log10(abs(effect))) if effect else 0
+    elif effect:
+        wanted = 2 - math.floor(math.log10(abs(effect)))
     return min(max(wanted, 0), 6)
 
 
