@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
+import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.data.checks import check_dataset
 from helpers.data.checksums import Checksum, known_digest, matches, write_json
-from helpers.data.manifests import FileEntry, Manifest, load_manifest
+from helpers.data.manifests import FileEntry, Manifest, load_manifest, manifest_names
 from helpers.data.origins import generated, obtained, place_of
 from helpers.errors import InputError
 from helpers.places import cache_folder
 
-log = logging.getLogger(__name__)
+__all__ = ["DataSet", "check_dataset", "describe_dataset", "list_datasets", "load_dataset", "load_manifest", "verify_dataset"]
 
 
 @dataclass(frozen=True)
@@ -140,45 +141,6 @@ def load_dataset(
     return dataset
 
 
-def check_dataset(dataset: DataSet) -> None:
-    """Check that the files of a data set belong together: the same chromosomes, of the same length.
-
-    Parameters
-    ----------
-    dataset : DataSet
-        What was loaded. Without a genome there is nothing to compare with.
-
-    Raises
-    ------
-    InputError
-        If a chromosome of the split is not in the genome, a track's chromosome has another length than in the genome, or a table of intervals
-        shares no chromosome with it.
-    """
-    from helpers.files.bed import read_bed
-    from helpers.files.bigwig import check_lengths
-    from helpers.files.fasta import Genome
-
-    if not dataset.by_role("genome"):
-        return
-    with Genome(dataset.genome, aliases=dataset.aliases) as genome:
-        lengths = dict(genome.lengths)
-        splits = dataset.manifest.splits
-        for chrom in [*splits.validation, *splits.test, *(splits.train or [])]:
-            genome.resolve(chrom)
-    for path in [*dataset.tracks.values(), *dataset.by_role("control").values()]:
-        if path.suffix.lower() in (".bw", ".bigwig"):
-            check_lengths(path, lengths, aliases=dataset.aliases)
-    known = {*lengths, *dataset.aliases, *dataset.aliases.values()}
-    for role in ("peaks", "exclusions", "domains"):
-        for path in dataset.by_role(role).values():
-            used = list(dict.fromkeys(read_bed(path)["chrom"]))
-            if used and not known.intersection(used):
-                raise InputError(
-                    f"{path}: chromosome {used[0]!r} is not in {dataset.genome.name} (it has {', '.join(list(lengths)[:4])}, ...): "
-                    "set chromosome_aliases in the manifest"
-                )
-
-
 def verify_dataset(
     name_or_manifest: str | os.PathLike[str] | Manifest, *, seed: int = 0, settings: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
@@ -205,6 +167,84 @@ def verify_dataset(
         path, expected = (made[entry.id], None) if entry.id in made else place_of(manifest, entry)
         rows.append((entry.id, _status(entry, path, expected), "" if path is None else str(path)))
     return pd.DataFrame(rows, columns=["file", "status", "path"])
+
+
+def list_datasets() -> pd.DataFrame:
+    """List the data sets that travel with the package.
+
+    Returns
+    -------
+    DataFrame
+        One row each: name, title, organism, size_mb (of what is downloaded, in 10^6 bytes; NaN where the portal has not been asked yet),
+        files (how many), cached (how many of them are at hand).
+    """
+    rows = []
+    for name in manifest_names():
+        manifest = load_manifest(name)
+        sizes = [_bytes(manifest, entry) for entry in manifest.files if entry.origin != "simulated"]
+        size_mb = float("nan") if None in sizes else round(sum(size or 0 for size in sizes) / 1e6, 1)
+        rows.append((name, manifest.title, manifest.organism, size_mb, len(manifest.files), _at_hand(manifest)))
+    return pd.DataFrame(rows, columns=["name", "title", "organism", "size_mb", "files", "cached"])
+
+
+def describe_dataset(name_or_manifest: str | os.PathLike[str] | Manifest) -> str:
+    """Describe a data set in text: what each file measures, in which units, how large it is, its split, licence and citation.
+
+    Parameters
+    ----------
+    name_or_manifest : str, path or Manifest
+        Which data set.
+
+    Returns
+    -------
+    str
+        Several lines.
+    """
+    manifest = load_manifest(name_or_manifest)
+    splits = manifest.splits
+    lines = [
+        f"{manifest.name}: {manifest.title}",
+        f"{manifest.organism}, assembly {manifest.assembly}",
+        *textwrap.wrap(manifest.description, 100),
+        "",
+        f"train: {' '.join(splits.train) if splits.train else 'all other chromosomes'}",
+        f"validation: {' '.join(splits.validation)}    test: {' '.join(splits.test)}",
+        "",
+    ]
+    for entry in manifest.files:
+        size = _bytes(manifest, entry)
+        amount = f", {size / 1e6:.1f} MB" if size is not None else ""
+        units = f" [{entry.units}]" if entry.units else ""
+        lines.append(
+            f"  {entry.id} ({entry.role}, {entry.origin}{amount}): {entry.measures or entry.description or 'no description'}{units}"
+        )
+        lines += [f"      {word}: {text}" for word, text in (("licence", entry.licence), ("citation", entry.citation)) if text]
+    lines += [
+        "",
+        f"licence: {manifest.licence or 'not stated'}",
+        f"citation: {manifest.citation or 'not stated'}",
+        f"at hand: {_at_hand(manifest)}",
+    ]
+    return "\n".join(lines)
+
+
+def _bytes(manifest: Manifest, entry: FileEntry) -> int | None:
+    """Size of a file that is not simulated, as stated by the manifest or the portal, or as it lies on disk."""
+    if entry.origin == "simulated":
+        return None
+    path, expected = place_of(manifest, entry)
+    if entry.bytes is not None or (expected is not None and expected.size is not None):
+        return entry.bytes or (expected.size if expected else None)
+    return path.stat().st_size if path is not None and path.is_file() else None
+
+
+def _at_hand(manifest: Manifest) -> str:
+    """How many files need not be fetched any more."""
+    places = [place_of(manifest, entry)[0] for entry in manifest.files if entry.origin != "simulated"]
+    made = len(manifest.files) - len(places)
+    ready = sum(path is not None and path.is_file() for path in places)
+    counted = [f"{ready} of {len(places)}"] if places else []
+    return ", ".join(counted + ([f"{made} made when asked for"] if made else []))
 
 
 def _status(entry: FileEntry, path: Path | None, expected: Checksum | None) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 from filelock import FileLock
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers.data.checksums import CHUNK, Checksum, digest_of, matches, remember
 from helpers.data.mirrors import find_in_folder, is_address, mirror_address
@@ -24,6 +24,7 @@ from helpers.places import cache_folder
 
 log = logging.getLogger(__name__)
 
+DELAY = 0.5  # a bar is shown for what takes longer than this many seconds
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -150,7 +151,7 @@ def fetch(
     def fill(part: Path) -> bool:
         with (
             httpx.Client(timeout=timeout, follow_redirects=True) as client,
-            tqdm(total=expected.size, desc=target.name, unit="B", unit_scale=True, disable=not progress) as bar,
+            tqdm(total=expected.size, desc=target.name, unit="B", unit_scale=True, delay=DELAY, disable=not progress) as bar,
         ):
             start = with_retries(
                 lambda: _stream(client, url, part, expected, bar, missing),
@@ -225,7 +226,6 @@ def _stream(client: httpx.Client, url: str, part: Path, expected: Checksum, bar:
             if promised.isdigit() and expected.size not in (None, int(promised)):
                 raise _WrongError(_mismatch(url, expected, f"{int(promised):,} bytes"), resumed=False)
         bar.n = start
-        bar.refresh()
         written = _write(answer.iter_raw(CHUNK), part, start, expected, bar, url)
     if expected.size is not None and written < expected.size:
         raise AgainError(f"the connection closed after {written:,} of {expected.size:,} bytes")
@@ -236,7 +236,7 @@ def _copy(source: Path, part: Path, expected: Checksum, progress: bool) -> bool:
     """Copy a file of a mirror folder into the partial file."""
     with (
         source.open("rb") as file,
-        tqdm(total=source.stat().st_size, desc=source.name, unit="B", unit_scale=True, disable=not progress) as bar,
+        tqdm(total=source.stat().st_size, desc=source.name, unit="B", unit_scale=True, delay=DELAY, disable=not progress) as bar,
     ):
         _write(iter(lambda: file.read(CHUNK), b""), part, 0, expected, bar, str(source))
     return False
