@@ -56,7 +56,7 @@ def cut_sites(fragments: pd.DataFrame, chrom: str, length: int) -> np.ndarray:
     Returns
     -------
     int32 array, shape (length,)
-        Fragments shorter than 5 bp are left out.
+        A cut that would lie outside the chromosome is left out.
 
     Raises
     ------
@@ -64,9 +64,8 @@ def cut_sites(fragments: pd.DataFrame, chrom: str, length: int) -> np.ndarray:
         If a fragment leaves the chromosome or is empty.
     """
     starts, ends = _fragments_of(fragments, chrom, length)
-    long = ends - starts >= 5
-    cuts = np.concatenate([starts[long] + 4, ends[long] - 5])
-    return np.bincount(cuts, minlength=length).astype(np.int32)
+    cuts = np.concatenate([starts + 4, ends - 5])
+    return np.bincount(cuts[(cuts >= 0) & (cuts < length)], minlength=length).astype(np.int32)
 
 
 def _fragments_of(fragments: pd.DataFrame, chrom: str, length: int) -> tuple[np.ndarray, np.ndarray]:
