@@ -226,7 +226,7 @@ def _stream(client: httpx.Client, url: str, part: Path, expected: Checksum, bar:
             if promised.isdigit() and expected.size not in (None, int(promised)):
                 raise _WrongError(_mismatch(url, expected, f"{int(promised):,} bytes"), resumed=False)
         bar.n = start
-        written = _write(answer.iter_raw(CHUNK), part, start, expected, bar, url)
+        written = _write(answer.iter_raw(), part, start, expected, bar, url)
     if expected.size is not None and written < expected.size:
         raise AgainError(f"the connection closed after {written:,} of {expected.size:,} bytes")
     return start
