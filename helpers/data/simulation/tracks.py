@@ -1,0 +1,151 @@
+"""Tracks and peaks as a peak caller makes them: coverage, fold change over control, -log10 p, narrowPeak. All in bins of `signal_resolution` bp."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from helpers.data.simulation.world import World
+
+Floats = NDArray[np.float64]
+
+#: Widths over which the control's local rate is taken, bp (MACS: `--slocal`, `--llocal`; Zhang 2008).
+LOCAL_WINDOWS = (1_000, 10_000)
+PEAK_MERGE, PEAK_LEAST = 30, 100
+"""Peaks closer than this are merged, and shorter ones dropped, bp."""
+UNMAPPABLE_LEAST = 100
+"""Runs of bins without a single unique read are marked as missing from this length on, bp."""
+
+
+def coverage(world: World, fragments: pd.DataFrame) -> Floats:
+    """Mean number of fragments over the bases of each bin, all chromosomes in one array of shape (bins,)."""
+    length, resolution, total = world.settings.chromosome_length, world.settings.signal_resolution, len(world.flat)
+    first = (
+        fragments["chrom"].map({name: number * length for number, name in enumerate(world.chromosomes)}).to_numpy(dtype=np.int64)
+    )
+    steps = np.bincount(first + fragments["start"].to_numpy(), minlength=total + 1) - np.bincount(
+        first + fragments["end"].to_numpy(), minlength=total + 1
+    )
+    return np.cumsum(steps[:total], dtype=np.int32).reshape(-1, resolution).sum(axis=1) / resolution
+
+
+def local_lambda(world: World, treatment: Floats, control: Floats) -> Floats:
+    """Expected coverage without signal, per bin: the largest of the genome's mean and the control's mean over 1 kb and 10 kb, at the treatment's depth.
+
+    Means leave out bins that nothing can map to. Source: MACS, Zhang et al. 2008.
+    """
+    known = world.known
+    genome_mean = treatment[known].mean() if known.any() else 0.0
+    scale = genome_mean / max(control[known].mean(), 1e-12) if known.any() else 0.0
+    background = np.full(len(treatment), genome_mean)
+    n_bins = len(treatment) // world.settings.n_chromosomes
+    rows = (control * known).reshape(-1, n_bins)
+    weight = known.reshape(-1, n_bins).astype(float)
+    for window in LOCAL_WINDOWS:
+        half = max(window // world.settings.signal_resolution // 2, 1)
+        mean = _moving_sum(rows, half) / np.maximum(_moving_sum(weight, half), 1)
+        background = np.maximum(background, scale * mean.ravel())
+    return np.round(background, 4)
+
+
+def _moving_sum(rows: Floats, half: int) -> Floats:
+    """Sum over 2 half + 1 bins around each, within each row."""
+    summed = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=1)], axis=1)
+    middle = np.arange(rows.shape[1])
+    return summed[:, np.minimum(middle + half + 1, rows.shape[1])] - summed[:, np.maximum(middle - half, 0)]
+
+
+def neglog10_p(pileup: NDArray, background: NDArray) -> Floats:
+    """-log10 of the Poisson probability of at least `pileup` fragments (rounded to a whole number) where `background` are expected.
+
+    0 where the pileup is 0. Where the probability is below 1e-280, the log of the tail's series is summed instead:
+    P(X >= n) = e^-m m^n / n! (1 + m / (n + 1) + m^2 / ((n + 1)(n + 2)) + ...).
+    """
+    count = np.floor(np.asarray(pileup, dtype=float) + 0.5)
+    mean = np.maximum(np.asarray(background, dtype=float), 1e-9)
+    value = np.zeros(count.shape)
+    some = count > 0
+    tail = special.gammainc(count[some], mean[some])
+    small = tail < 1e-280
+    value[some] = -np.log10(np.maximum(tail, 1e-280))
+    if small.any():
+        n, m = count[some][small], mean[some][small]
+        term, series = np.ones(len(n)), np.ones(len(n))
+        for step in range(1, 200):
+            term = term * m / (n + step)
+            series += term
+        far = np.flatnonzero(some)[small] if value.ndim == 1 else None
+        value.flat[far] = -(n * np.log(m) - m - special.gammaln(n + 1) + np.log(series)) / np.log(10)
+    return np.round(value + 0.0, 3)
+
+
+def fold_change(pileup: Floats, background: Floats) -> Floats:
+    """Coverage over local background, with a pseudocount of 1 on both sides where background is 0."""
+    return np.round(np.where(background > 0, pileup / np.maximum(background, 1e-9), pileup + 1), 3)
+
+
+def missing(world: World) -> NDArray[np.bool_]:
+    """Bins that a caller marks as missing: gaps, and long runs without a unique read; none if `nan_stretches` is False."""
+    settings = world.settings
+    if not settings.nan_stretches:
+        return np.zeros(len(world.gc), bool)
+    gap = (world.flat == 4).reshape(-1, settings.signal_resolution).any(axis=1)
+    start, end = runs(world.mappability <= 0)
+    long = (end - start) * settings.signal_resolution >= UNMAPPABLE_LEAST
+    steps = np.zeros(len(gap) + 1, np.int32)
+    steps[start[long]] += 1
+    steps[end[long]] -= 1
+    return gap | (np.cumsum(steps[:-1]) > 0)
+
+
+def runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Start and end of every run of True, half-open."""
+    edges = np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+
+def run_lengths(
+    values: Floats, resolution: int, *, zeros: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Intervals of equal value of one chromosome, as a bedGraph holds them: starts, ends (bp), values; runs of 0 are left out unless `zeros`."""
+    data = values.astype(np.float32)
+    changed = (data[1:] != data[:-1]) & ~(np.isnan(data[1:]) & np.isnan(data[:-1]))
+    first = np.concatenate([[0], np.flatnonzero(changed) + 1])
+    last = np.append(first[1:], len(data))
+    kept = np.ones(len(first), bool) if zeros else data[first] != 0
+    return first[kept] * resolution, last[kept] * resolution, data[first[kept]]
+
+
+def call_peaks(world: World, p_values: Floats, fold: Floats, prefix: str) -> pd.DataFrame:
+    """Call peaks: runs of bins with -log10 p of at least `peak_neglog10p`, merged across 30 bp, at least 100 bp long.
+
+    Returns
+    -------
+    DataFrame
+        The ten columns of narrowPeak; the summit is the middle of the bin with the largest -log10 p (the first of several), its signal the fold change
+        there; -log10 q is -1 (not computed); score is min(1000, 10 x -log10 p).
+    """
+    resolution, n_bins = world.settings.signal_resolution, len(p_values) // world.settings.n_chromosomes
+    high = (np.nan_to_num(p_values, nan=0.0) >= world.settings.peak_neglog10p).reshape(-1, n_bins)
+    # One empty bin after each chromosome keeps a run from passing to the next.
+    start, end = runs(np.pad(high, ((0, 0), (0, 1))).ravel())
+    start, end = start - start // (n_bins + 1), end - end // (n_bins + 1)
+    joined = ((start[1:] - end[:-1]) * resolution <= PEAK_MERGE) & (start[1:] // n_bins == (end[:-1] - 1) // n_bins)
+    start, end = start[np.concatenate([[True], ~joined])[: len(start)]], end[np.concatenate([~joined, [True]])[: len(end)]]
+    long = (end - start) * resolution >= PEAK_LEAST
+    start, end = start[long], end[long]
+    peak = np.repeat(np.arange(len(start)), end - start)
+    bins = np.arange(len(peak)) - np.repeat(np.cumsum(end - start) - (end - start), end - start) + start[peak]
+    height = np.nan_to_num(p_values[bins], nan=-1.0)
+    best = np.lexsort((bins, -height, peak))
+    summit = bins[best[np.searchsorted(peak[best], np.arange(len(start)))]] if len(start) else start
+    table = pd.DataFrame({"start": start * resolution, "end": end * resolution})
+    table = world.located(table)
+    table["name"] = [f"{prefix}_{number}" for number in range(1, len(table) + 1)]
+    table["score"] = np.minimum(1_000, 10 * p_values[summit]).astype(np.int64)
+    table["strand"] = "."
+    table["signal"], table["neglog10p"], table["neglog10q"] = fold[summit], p_values[summit], -1.0
+    table["summit"] = (summit - start) * resolution + resolution // 2
+    return table
