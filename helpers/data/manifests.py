@@ -133,13 +133,13 @@ def _first_problem(problem: ValidationError, content: Mapping[str, Any]) -> str:
     """Turn the first of pydantic's errors into one line: key, value, cure."""
     errors = problem.errors(include_url=False)
     first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
-    where = _key(first["loc"], content)
+    where, owner = _key(first["loc"], content)
     key = str(first["loc"][-1]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         known = list(_fields_at(first["loc"]))
-        return f"unknown key {where!r}{suggestion(key, known)} (known here: {', '.join(known)})"
+        return f"unknown key {where!r}{owner}{suggestion(key, known)} (known here: {', '.join(known)})"
     if first["type"] == "missing":
-        return f"key {where!r} is missing: add it"
+        return f"key {where!r}{owner} is missing: add it"
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_type" and isinstance(first["input"], int | float):
         reason = "must be text: put it in quotes"
@@ -147,12 +147,12 @@ def _first_problem(problem: ValidationError, content: Mapping[str, Any]) -> str:
         allowed = re.findall("'([^']*)'", reason)
         reason = f"must be one of {', '.join(allowed)}{suggestion(str(first['input']), allowed)}"
     value = "" if isinstance(first["input"], Mapping | BaseModel) else f" = {_short(first['input'])}"
-    return f"{where}{value}: {reason}" if where else reason
+    return f"{where}{owner}{value}: {reason}" if where else reason
 
 
-def _key(location: tuple[int | str, ...], content: Any) -> str:
-    """Write a location as a reader would look for it, such as files[2].sha256 (the file with id 'MNase')."""
-    text, identity = "", ""
+def _key(location: tuple[int | str, ...], content: Any) -> tuple[str, str]:
+    """Write a location as a reader would look for it, such as files[2].sha256, and whose it is, such as " of file 'MNase'"."""
+    text, owner = "", ""
     for part in location:
         if isinstance(part, int):
             text += f"[{part}]"
@@ -160,8 +160,8 @@ def _key(location: tuple[int | str, ...], content: Any) -> str:
             text += f".{part}" if text else part
         content = _child(content, part)
         if isinstance(content, Mapping) and isinstance(content.get("id"), str):
-            identity = f" (file {content['id']!r})"
-    return text + identity
+            owner = f" of file {content['id']!r}"
+    return text, owner
 
 
 def _child(content: Any, part: int | str) -> Any:
