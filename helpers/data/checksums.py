@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 Algorithm = Literal["sha256", "md5"]
 CHUNK = 1 << 20
+TOO_FRESH = 2_000_000_000  # ns: a file changed this lately may change again without its time of change showing it
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def known_digest(path: Path, algorithm: Algorithm = "sha256") -> str:
     if unchanged and algorithm in recorded:
         return str(recorded[algorithm])
     digest = digest_of(path, algorithm)
+    if time.time_ns() - state.st_mtime_ns < TOO_FRESH:
+        return digest
     kept = recorded if unchanged else {}
     write_json(note, {**kept, "path": str(path), "size": state.st_size, "mtime_ns": state.st_mtime_ns, algorithm: digest})
     return digest
