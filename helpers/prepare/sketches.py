@@ -14,8 +14,8 @@ from helpers.errors import InputError
 
 EMPTY = np.uint64(2**64 - 1)  # a bin without any k-mer
 LONGEST_K = 31
-_CELLS = 1 << 17  # k-mers worked on at a time: small enough to stay in the processor's cache
-_SPAN = 1 << 18  # bases of a chromosome hashed at a time
+_CELLS = 1 << 14  # k-mers worked on at a time: 128 kB an array stay in the cache, and above that the system hands out memory anew
+_SPAN = 1 << 17  # bases of a chromosome hashed at a time
 
 
 def _mix(values: np.ndarray) -> np.ndarray:
@@ -74,6 +74,15 @@ def kmer_hashes(codes: np.ndarray, k: int, seed: int) -> np.ndarray:
     key = _mix(np.array([seed % 2**64], np.uint64) + np.uint64(0x9E3779B97F4A7C15))
     hashes = np.minimum(_mix(np.minimum(forward, backward) ^ key), EMPTY - np.uint64(1))
     hashes[~known] = EMPTY
+    return hashes
+
+
+def _hashes_along(codes: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """`kmer_hashes` of a long sequence, piece by piece."""
+    hashes = np.empty(len(codes) - k + 1, np.uint64)
+    for low in range(0, len(hashes), _CELLS):
+        high = min(low + _CELLS, len(hashes))
+        hashes[low:high] = kmer_hashes(np.asarray(codes[low : high + k - 1]), k, seed)
     return hashes
 
 
@@ -169,7 +178,7 @@ def sketch_regions(
     while low < len(first):
         base = sorted_starts[low]
         high = max(low + 1, int(np.searchsorted(sorted_starts, base + _SPAN, side="right")))
-        hashes = kmer_hashes(np.asarray(codes[base : sorted_starts[high - 1] + window]), k, seed)
+        hashes = _hashes_along(codes[base : sorted_starts[high - 1] + window], k, seed)
         for i in range(low, high, step):
             j = min(i + step, high)
             sketches[order[i:j]] = _least_per_bin(hashes[(sorted_starts[i:j] - base)[:, None] + words], size)
