@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from tqdm import tqdm
 
@@ -148,6 +147,8 @@ def nulls(
     notebooks: Notebooks = None,
 ) -> None:
     """Run every finding in the world where its cause is switched off: exit code 1 if one holds there, or is not measured."""
+    import pandas as pd
+
     from helpers.course.lessons import notebooks_folder
     from helpers.course.nulls import HEAD, run_nulls, write_nulls
 
@@ -197,6 +198,8 @@ def data_describe(dataset: DatasetName) -> None:
 @data_app.command("fetch")
 def data_fetch(dataset: DatasetName, mirror: Mirror = None) -> None:
     """Bring the files of a data set here, and say where they are."""
+    import pandas as pd
+
     from helpers.data.datasets import load_dataset
 
     data = load_dataset(dataset, mirror=mirror)
@@ -216,7 +219,7 @@ def data_verify(dataset: DatasetName) -> None:
 
 def _show(content: object) -> None:
     """Print a table or a text."""
-    typer.echo(content.to_string(index=False) if isinstance(content, pd.DataFrame) else str(content))
+    typer.echo(content.to_string(index=False) if hasattr(content, "to_string") else str(content))
 
 
 if __name__ == "__main__":

@@ -23,11 +23,14 @@ KERNEL = "python3"
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
+Status = Literal["ok", "failed", "skipped"]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How the run of one notebook ended."""
 
-    status: Literal["ok", "failed", "skipped"]
+    status: Status
     seconds: float
     peak_memory_mb: float
     error: str | None
@@ -70,46 +73,53 @@ def execute(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
-    started: list[int] = []
-    running = [0]
-
-    def kernel_pid() -> int | None:
-        """Process id of the kernel, told to `on_start` when it is first seen."""
-        pid = getattr(getattr(client.km, "provisioner", None), "pid", None)
-        if pid is not None and not started:
-            started.append(pid)
-            if on_start:
-                on_start(pid)
-        return pid
-
-    def cell_begins(cell_index: int, **_: object) -> None:
-        """Remember the number of the cell that runs, as it will stand beside it."""
-        running[0] = code.index(cell_index) + 1
-
-    def cell_done(**_: object) -> None:
-        """One cell further."""
-        kernel_pid()
-        if on_cell:
-            on_cell()
-
-    client = NotebookClient(
-        notebook, timeout=None, startup_timeout=120, kernel_name=KERNEL, record_timing=False,
-        resources={"metadata": {"path": str(folder)}}, on_cell_execute=cell_begins, on_cell_executed=cell_done,
-    )  # fmt: skip
+    watched = _Watched(notebook, folder, on_cell or (lambda: None), on_start or (lambda _: None))
     begun = time.monotonic()
-    status, error = "ok", None
-    with PeakMemory(kernel_pid) as peak:
+    status: Status = "ok"
+    error = None
+    with PeakMemory(watched.pid) as peak:
         try:
             # What a kernel itself writes to stderr (not its cells) is noise: warnings about its transport, and the like.
-            client.execute(env={**os.environ, **(variables or {})}, stderr=subprocess.DEVNULL)
+            watched.client.execute(env={**os.environ, **(variables or {})}, stderr=subprocess.DEVNULL)
         except CellExecutionError as failure:
             status = "skipped" if failure.ename == "NotForThisDataset" else "failed"
             text = _one_line(failure.evalue)
-            error = text if status == "skipped" else f"cell [{running[0]}]: {failure.ename}: {text}".rstrip(": ")
+            error = text if status == "skipped" else f"cell [{watched.cell}]: {failure.ename}: {text}".rstrip(": ")
         except DeadKernelError:
-            status, error = "failed", f"cell [{running[0]}]: the kernel died: is there enough memory?"
-    return Outcome(status, round(time.monotonic() - begun, 1), round(peak.megabytes, 1), error)  # type: ignore[arg-type]
+            status, error = "failed", f"cell [{watched.cell}]: the kernel died: is there enough memory?"
+    return Outcome(status, round(time.monotonic() - begun, 1), round(peak.megabytes, 1), error)
+
+
+class _Watched:
+    """A client of a notebook's kernel that knows the kernel's process and the number of the cell that runs."""
+
+    def __init__(
+        self, notebook: nbformat.NotebookNode, folder: Path, on_cell: Callable[[], None], on_start: Callable[[int], None]
+    ) -> None:
+        self._code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
+        self._on_cell, self._on_start = on_cell, on_start
+        self._pid: int | None = None
+        self.cell = 1
+        self.client = NotebookClient(
+            notebook, timeout=None, startup_timeout=120, kernel_name=KERNEL, record_timing=False,
+            resources={"metadata": {"path": str(folder)}}, on_cell_execute=self._begins, on_cell_executed=self._done,
+        )  # fmt: skip
+
+    def pid(self) -> int | None:
+        """Process id of the kernel, once it has one; told to `on_start` when it is first seen."""
+        if self._pid is None:
+            self._pid = getattr(getattr(self.client.km, "provisioner", None), "pid", None)
+            if self._pid is not None:
+                self._on_start(self._pid)
+        return self._pid
+
+    def _begins(self, cell_index: int, **_: object) -> None:
+        """Remember the cell by the number that will stand beside it."""
+        self.cell = self._code.index(cell_index) + 1
+
+    def _done(self, **_: object) -> None:
+        """One cell further."""
+        self._on_cell()
 
 
 def _one_line(text: str) -> str:

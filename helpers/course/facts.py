@@ -30,15 +30,16 @@ def code_version(folder: Path = PACKAGE.parent) -> tuple[str, bool | None]:
     Returns
     -------
     commit : str
-        From git where `folder` is a clone, else from the environment variable `COURSE_COMMIT` (a container has it), else "unknown".
+        From the environment variable `COURSE_COMMIT` (a container has it), else from git where `folder` is a clone, else "unknown".
     changed : bool or None
         None where it cannot be known.
     """
-    commit = _git(folder, "rev-parse", "HEAD") if (folder / ".git").exists() else None
-    if commit:
-        changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-        return commit, None if changes is None else bool(changes)
-    return os.environ.get(COMMIT_VARIABLE) or "unknown", None
+    told = os.environ.get(COMMIT_VARIABLE)
+    commit = _git(folder, "rev-parse", "HEAD") if not told and (folder / ".git").exists() else None
+    if commit is None:
+        return told or "unknown", None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

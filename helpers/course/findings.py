@@ -29,6 +29,10 @@ SIGNS: dict[str, tuple[str, str]] = {
 }
 
 
+class NotForThisDataset(InputError):  # noqa: N818
+    """A lesson needs what this data set has not; raised in its data cell, it makes the run skip the lesson with that reason."""
+
+
 class Finding(pydantic.BaseModel):
     """One statement, with all that is fixed about it before its experiment is run."""
 
@@ -158,7 +162,9 @@ def _load(path: Path, _changed: int) -> dict[str, Finding]:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))["findings"]
         found = [Finding.model_validate(entry) for entry in entries]
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
+        first = min(
+            error.errors(), key=lambda e: e["type"] != "extra_forbidden"
+        )  # a misspelt key before the one that it leaves missing
         given = first["input"].get("id", "?") if isinstance(first["input"], dict) else first["input"]
         place = ".".join(map(str, first["loc"])) or "entry"
         raise InputError(

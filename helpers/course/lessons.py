@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers.course.findings import NotForThisDataset as NotForThisDataset  # lessons look for it here, too
 from helpers.errors import InputError
 from helpers.places import PACKAGE
 
@@ -17,10 +18,6 @@ PROFILES = ("smoke", "quick", "full")
 _FILE_NAME = re.compile(r"(\d{2})_\w+")
 _TITLE = re.compile(r"^#\s+(?:\d+\s*·\s*)?(.+)$", re.MULTILINE)
 _TIME = re.compile(r"\*\*Time:?\*\*:?\s*(.+?)\s*(?:\*\*|$)", re.MULTILINE)
-
-
-class NotForThisDataset(InputError):  # noqa: N818
-    """A lesson needs what this data set has not; raised in its data cell, it makes the run skip the lesson with that reason."""
 
 
 @dataclass(frozen=True)

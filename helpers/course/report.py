@@ -14,6 +14,7 @@ import nbconvert
 import nbformat
 
 from helpers.course.findings import SIGNS, load_findings, read_json, requirement
+from helpers.course.lessons import read_lesson
 from helpers.course.verdicts import Scale, effect_text
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -76,7 +77,11 @@ def _files(out: Path, number: str) -> dict[str, str | None]:
     if notebook is None:
         return {"name": number, "notebook": None, "page": None}
     page = notebook.with_suffix(".html")
-    return {"name": notebook.stem.replace("_", " "), "notebook": notebook.name, "page": page.name if page.exists() else None}
+    return {
+        "name": f"{number} · {read_lesson(notebook).title}",
+        "notebook": notebook.name,
+        "page": page.name if page.exists() else None,
+    }
 
 
 def _total(lessons: list[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit  # the quantile of the t-distribution; scipy.stats takes seconds to import
 
 from helpers.errors import InputError
 
@@ -59,7 +59,7 @@ def summarise(effects: Sequence[float] | np.ndarray, scale: Scale = "difference"
         return Summary(same, low_and_high, low_and_high, len(values))
     worked = np.log(values) if scale == "ratio" else values
     mean = float(worked.mean())
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(worked) - 1) * stats.sem(worked))
+    half = float(stdtrit(len(worked) - 1, (1 + CONFIDENCE) / 2) * worked.std(ddof=1) / math.sqrt(len(worked)))
     back = math.exp if scale == "ratio" else float
     return Summary(back(mean), back(mean - half), back(mean + half), len(values))
 
