@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from helpers.data.simulation.layout import rows_of
 from helpers.data.simulation.settings import SimulationSettings, stage_rng
 from helpers.data.simulation.world import World
 from helpers.errors import InputError
@@ -60,7 +61,7 @@ def length_distribution(mixture: tuple[tuple[float, float, float], ...]) -> Floa
 def fragment_rates(
     world: World, cell_type: str, assay: str = "atac", *, depth: float | None = None, batch: int | None = None
 ) -> tuple[Floats, ...]:
-    """Expected number of fragments with their middle in each bin, one array of shape (bins,) per fragment class of the assay.
+    """Give the expected number of fragments with their middle in each bin, one array of shape (bins,) per fragment class of the assay.
 
     Background and elements (for H3K36me3: bodies of expressed genes) are shaped by GC bias, the batch's GC slope and mappability, then scaled so that
     elements give FRiP and all fragments together give depth x genome length. Rounded to 1e-7, so that the last digit of `exp` on another processor
@@ -104,7 +105,7 @@ def assay_named(name: str) -> Assay:
 
 
 def _positive(depth: float) -> float:
-    """A depth that can be sampled."""
+    """Check that a depth can be sampled."""
     if not 0 < depth <= 10:
         raise InputError(f"depth={depth!r} must be above 0 and at most 10 fragments per bp")
     return float(depth)
@@ -143,7 +144,7 @@ def _artefacts(world: World) -> Floats:
     """1, and the fold of the artefact tower where there is one."""
     fold = np.ones(len(world.gc))
     resolution = world.settings.signal_resolution
-    for row in world.layout.artefacts.itertuples():
+    for row in rows_of(world.layout.artefacts):
         fold[row.start // resolution : -(-row.end // resolution)] = row.fold
     return fold
 
@@ -170,14 +171,15 @@ def _bumps(world: World, amplitude: Floats, spread: float) -> Floats:
     reach = int(np.ceil(4 * sd.max()))
     bins = np.round(centre).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)
     shape = np.exp(-0.5 * ((bins - centre[:, None]) / sd[:, None]) ** 2) / sd[:, None]
-    return np.bincount(np.clip(bins, 0, n_bins - 1).ravel(), weights=(shape * amplitude[:, None]).ravel(), minlength=n_bins)
+    place, weight = np.clip(bins, 0, n_bins - 1).ravel(), (shape * amplitude[:, None]).ravel()
+    return np.bincount(place, weights=weight, minlength=n_bins).astype(np.float64)
 
 
 def _gene_bodies(world: World, number: int) -> Floats:
     """H3K36me3: over bodies of expressed genes, rising towards the 3' end (Barski 2007), saturating with expression."""
     resolution = world.settings.signal_resolution
     rate = np.zeros(len(world.gc))
-    for row, level in zip(world.layout.genes.itertuples(), world.expression[:, number], strict=True):
+    for row, level in zip(rows_of(world.layout.genes), world.expression[:, number], strict=True):
         first, last = row.start // resolution, -(-row.end // resolution)
         along = (np.arange(last - first) + 0.5) / (last - first)
         ramp = np.clip((along if row.strand == 1 else 1 - along) * 2, 0.15, 1)
@@ -209,6 +211,14 @@ def sample_library(
         chrom, start, end (0-based, half-open), sorted. The number in each bin is Poisson with the expected rate.
     """
     rng = stage_rng(rng, "library") if isinstance(rng, (int, np.integer)) else rng
+    start, end = draw_fragments(world, cell_type, assay, depth=depth, batch=batch, rng=rng)
+    return world.located(pd.DataFrame({"start": start, "end": end}))
+
+
+def draw_fragments(
+    world: World, cell_type: str, assay: str, *, depth: float | None = None, batch: int | None = None, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Fragments of a library as global starts and ends, sorted."""
     rates = fragment_rates(world, cell_type, assay, depth=depth, batch=batch)
     resolution, starts, ends = world.settings.signal_resolution, [], []
     for rate, mixture in zip(rates, assay_named(assay).lengths, strict=True):
@@ -217,9 +227,9 @@ def sample_library(
         length = np.searchsorted(np.cumsum(length_distribution(mixture))[:-1], rng.random(len(middle)), side="right")
         starts.append(middle - length // 2)
         ends.append(middle - length // 2 + length)
-    table = pd.DataFrame({"start": np.concatenate(starts), "end": np.concatenate(ends)})
-    order = np.lexsort((table["end"], table["start"]))
-    return world.located(table.iloc[order])
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    order = np.lexsort((end, start))
+    return start[order], end[order]
 
 
 def expected_coverage(

@@ -16,10 +16,10 @@ Codes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 #: Effect of a promoter's log rate on log expression, and of all linked elements together.
-PROMOTER_WEIGHT = 0.6
-LINK_WEIGHT = 0.25
+PROMOTER_WEIGHT = 0.5
+LINK_WEIGHT = 0.15
 #: Log rate at which a promoter or an element neither raises nor lowers expression.
-MIDDLE_LOG_RATE = 2.0
+MIDDLE_LOG_RATE = 3.0
 #: Kinds of variants and their shares.
 VARIANT_SHARES = {"motif": 0.5, "flank": 0.15, "decoy": 0.1, "neutral": 0.25}
 
@@ -28,7 +28,7 @@ def make_links(settings: SimulationSettings, layout: Layout, elements: pd.DataFr
     """Which element acts on which gene: columns element, gene, weight, distance (bp; -1 on another chromosome), same_domain.
 
     The number of target genes follows a Pareto law, so that a few elements are hubs. Targets are drawn with a probability that falls with
-    distance (1 / (distance + 20 kb)), 30 times less across a domain boundary, and a little anywhere in the genome.
+    distance (1 / (distance + 20 kb)), 100 times less across a domain boundary, and a little anywhere in the genome.
     """
     rng = stage_rng(seed, "links")
     genes = layout.genes
@@ -39,7 +39,7 @@ def make_links(settings: SimulationSettings, layout: Layout, elements: pd.DataFr
     same_chrom = centre[:, None] // settings.chromosome_length == tss[None, :] // settings.chromosome_length
     domain = np.searchsorted(layout.domains["start"].to_numpy(), centre, side="right") - 1
     same_domain = domain[:, None] == genes["domain"].to_numpy()[None, :]
-    likely = np.where(same_chrom, 1 / (distance + 20_000), 0) * np.where(same_domain, 1, 1 / 30) + 2e-9
+    likely = np.where(same_chrom, 1 / (distance + 20_000), 0) * np.where(same_domain, 1, 0.01) + 5e-10
     noise = rng.gumbel(size=likely.shape)
     weight = np.round(
         LINK_WEIGHT * np.exp(rng.normal(0, 0.5, likely.shape)) * np.where(rng.random(likely.shape) < 0.85, 1, -1), 6
@@ -84,7 +84,6 @@ def expression(
 
 def make_variants(
     settings: SimulationSettings,
-    layout: Layout,
     elements: pd.DataFrame,
     instances: pd.DataFrame,
     decoys: pd.DataFrame,
@@ -104,10 +103,10 @@ def make_variants(
     wanted = round(settings.variants_per_mb * settings.megabases)
     counts = {kind: round(share * wanted) for kind, share in VARIANT_SHARES.items()}
     tables = [
-        _in_instances(rng, instances, WIDTHS, 0, counts["motif"], "motif"),
+        _in_instances(rng, instances, counts["motif"], "motif"),
         _in_flanks(rng, instances, counts["flank"]),
-        _in_instances(rng, decoys, WIDTHS, 0, counts["decoy"], "decoy"),
-        _in_neutral(rng, layout, elements, decoys, codes, counts["neutral"]),
+        _in_instances(rng, decoys, counts["decoy"], "decoy"),
+        _in_neutral(rng, elements, decoys, codes, counts["neutral"]),
     ]
     variants = pd.concat(tables, ignore_index=True).drop_duplicates("position").sort_values("position", ignore_index=True)
     ref = codes[variants["position"].to_numpy()]
@@ -116,13 +115,11 @@ def make_variants(
     return variants, variant_effects(settings, variants, instances, codes)
 
 
-def _in_instances(
-    rng: np.random.Generator, instances: pd.DataFrame, widths: NDArray[np.int64], shift: int, count: int, kind: str
-) -> pd.DataFrame:
+def _in_instances(rng: np.random.Generator, instances: pd.DataFrame, count: int, kind: str) -> pd.DataFrame:
     """Positions inside random instances."""
     row = rng.integers(len(instances), size=count) if len(instances) else np.empty(0, np.int64)
     motif = instances["motif"].to_numpy()[row]
-    position = instances["start"].to_numpy()[row] + shift + (rng.random(len(row)) * widths[motif]).astype(np.int64)
+    position = instances["start"].to_numpy()[row] + (rng.random(len(row)) * WIDTHS[motif]).astype(np.int64)
     element = instances["element"].to_numpy()[row] if "element" in instances else np.full(len(row), -1)
     return pd.DataFrame({"position": position, "kind": kind, "element": element, "motif": motif})
 
@@ -145,9 +142,7 @@ def _in_flanks(rng: np.random.Generator, instances: pd.DataFrame, count: int) ->
     )
 
 
-def _in_neutral(
-    rng: np.random.Generator, layout: Layout, elements: pd.DataFrame, decoys: pd.DataFrame, codes: Codes, count: int
-) -> pd.DataFrame:
+def _in_neutral(rng: np.random.Generator, elements: pd.DataFrame, decoys: pd.DataFrame, codes: Codes, count: int) -> pd.DataFrame:
     """Positions far from any element and decoy."""
     used = mark(len(codes), elements, 300) | (codes == 4)
     ends = decoys["start"] + WIDTHS[decoys["motif"].to_numpy(dtype=np.int64)]

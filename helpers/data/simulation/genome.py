@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.data.simulation.layout import Layout, mark
+from helpers.data.simulation.layout import Layout, mark, rows_of
 from helpers.data.simulation.motifs import FLANK, MAX_WIDTH, MOTIFS, draw_instances
 from helpers.data.simulation.settings import SimulationSettings, stage_rng
 
@@ -46,26 +46,27 @@ FAMILIES: tuple[RepeatFamily, ...] = (
 )
 
 
-def base_sequence(settings: SimulationSettings, layout: Layout, seed: int) -> Codes:
-    """Random sequence with the isochores' GC, CpG islands and CpG depletion, shape (genome length,).
+def base_sequence(settings: SimulationSettings, layout: Layout, seed: int) -> tuple[Codes, pd.DataFrame]:
+    """Random sequence with isochores, CpG islands, repeats and CpG depletion, shape (genome length,); and the table of repeats.
 
     Depletion is deamination: C of a CpG becomes T, or G becomes A. With a GC fraction u before it, each of u^2/4 CpGs lost costs one G or C;
-    solving for u gives GC g and observed/expected r after it: u = 2 - sqrt(4 - 4 g + r g^2).
+    solving for u gives GC g and observed/expected r after it: u = 2 - sqrt(4 - 4 g + r g^2). It comes after the repeats, whose CpGs decay too.
     """
     gc, ratio = _target(settings, layout, seed)
     before = 2 - np.sqrt(4 - 4 * gc + ratio * gc**2)
-    rng = stage_rng(seed, "bases")
-    draw = rng.random(len(gc), dtype=np.float32)
+    draw = stage_rng(seed, "bases").random(len(gc), dtype=np.float32)
     codes = (draw >= (1 - before) / 2).astype(np.uint8)
     codes += draw >= 0.5
     codes += draw >= 0.5 + before / 2
+    repeats = insert_repeats(codes, settings, layout, seed)
+    rng = stage_rng(seed, "deamination")
     sites = np.flatnonzero((codes[:-1] == 1) & (codes[1:] == 2))
     lost = 4 * (before[sites] - gc[sites]) / before[sites] ** 2
     hit = sites[rng.random(len(sites)) < lost]
     first = rng.random(len(hit)) < 0.5
     codes[hit[first]] = 3
     codes[hit[~first] + 1] = 0
-    return codes
+    return codes, repeats
 
 
 def _target(settings: SimulationSettings, layout: Layout, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -116,11 +117,9 @@ def insert_repeats(codes: Codes, settings: SimulationSettings, layout: Layout, s
 
 
 def _consensus(family: RepeatFamily, rng: np.random.Generator) -> Codes:
-    """Consensus of a family, without CpG (lost by age), with a poly-A tail as SINEs and LINEs have."""
+    """Consensus of a family, with a poly-A tail as SINEs and LINEs have."""
     half = family.gc / 2
     codes = rng.choice(4, family.length, p=[0.5 - half, half, half, 0.5 - half]).astype(np.uint8)
-    cpg = np.flatnonzero((codes[:-1] == 1) & (codes[1:] == 2))
-    codes[cpg[rng.random(len(cpg)) < 0.7]] = 3
     if not family.name.startswith("LTR"):
         codes[-20:] = 0
     return codes
@@ -129,7 +128,7 @@ def _consensus(family: RepeatFamily, rng: np.random.Generator) -> Codes:
 def _places(
     family: RepeatFamily, wanted: float, gc: NDArray[np.float32], closed: NDArray[np.int32], rng: np.random.Generator, length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Starts and sizes of a family's copies: outside gaps and islands, without overlap within the family."""
+    """Choose starts and sizes of a family's copies: outside gaps and islands, without overlap within the family."""
     whole = family.fragment >= family.length
     starts = sizes = np.empty(0, np.int64)
     for _ in range(30):
@@ -197,7 +196,7 @@ def plant(codes: Codes, instances: pd.DataFrame, flank_share: float, seed: int, 
 def copy_segments(codes: Codes, duplications: pd.DataFrame, seed: int) -> None:
     """Write the segmental duplications over their targets, in place, inverted where the strand is -1, with substitutions."""
     rng = stage_rng(seed, "duplication divergence")
-    for row in duplications.itertuples():
+    for row in rows_of(duplications):
         segment = substitute(codes[row.source_start : row.source_end], row.divergence, rng)
         codes[row.start : row.end] = segment if row.strand == 1 else COMPLEMENT[segment[::-1]]
 
@@ -274,7 +273,7 @@ def _sums_before(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _powers(factor: int, count: int) -> NDArray[np.uint64]:
-    """factor ** 0, 1, ..., count - 1 modulo 2 ** 64."""
+    """Powers 0, 1, ..., count - 1 of a factor, modulo 2 ** 64."""
     steps = np.full(count, factor, dtype=np.uint64)
     steps[0] = 1
     return np.cumprod(steps, dtype=np.uint64)

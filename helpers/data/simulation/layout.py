@@ -6,6 +6,7 @@ Places are global coordinates (chromosome number x chromosome length + position)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,14 +59,15 @@ def make_layout(settings: SimulationSettings, seed: int) -> Layout:
 
 
 def _gaps(settings: SimulationSettings, rng: np.random.Generator) -> pd.DataFrame:
-    """Runs of N: both chromosome ends, and some inside."""
+    """Place runs of N: both chromosome ends, and some inside."""
     length, telomere = settings.chromosome_length, settings.telomere_gap
+    smallest, largest = settings.internal_gap_length
     rows: list[tuple[int, int, str]] = []
     for number in range(settings.n_chromosomes):
         start = number * length
         if telomere:
             rows += [(start, start + telomere, "telomere"), (start + length - telomere, start + length, "telomere")]
-        sizes = rng.integers(*settings.internal_gap_length, endpoint=True, size=settings.internal_gaps)
+        sizes = rng.integers(int(smallest), int(largest), endpoint=True, size=settings.internal_gaps)
         places = rng.random(settings.internal_gaps)
         for place, size in zip(places, sizes, strict=True):
             left = start + telomere + 20_000 + int(place * (length - 2 * telomere - 40_000 - size))
@@ -157,7 +159,8 @@ def _genes(
 ) -> pd.DataFrame:
     """Genes that overlap no other gene, gap or boundary, more of them where GC is high; length log-normal with median 15 kb."""
     total, wanted = len(free), round(settings.genes_per_mb * settings.megabases)
-    taken, rows = mark(total, gaps, 1_000), []
+    taken = mark(total, gaps, 1_000)
+    rows: list[tuple[int, int, int, int, int]] = []
     starts, ends = domains["start"].to_numpy(), domains["end"].to_numpy()
     for _ in range(60 * wanted):
         if len(rows) == wanted:
@@ -204,9 +207,7 @@ def _elements(
             "gene": np.concatenate([np.arange(len(genes)), np.full(len(boundaries) + len(others), -1)]),
         }
     )
-    table = table.sort_values("centre", ignore_index=True)
-    too_close = np.flatnonzero(np.diff(table["centre"]) < LEAST_DISTANCE) + 1
-    return table.drop(index=too_close[table["gene"].to_numpy()[too_close] < 0]).reset_index(drop=True)
+    return table.sort_values("centre", ignore_index=True)
 
 
 def _spread(open_places: Mask, gc: NDArray[np.float32], wanted: int, rng: np.random.Generator) -> Ints:
@@ -252,7 +253,8 @@ def _artefacts(
     total, length = settings.n_chromosomes * settings.chromosome_length, settings.chromosome_length
     centres = elements["centre"].to_numpy()
     taken = mark(total, gaps, 2_000) | mark(total, pd.DataFrame({"start": centres, "end": centres + 1}), 800)
-    rows, wanted = [], round(settings.artefacts_per_mb * settings.megabases)
+    rows: list[tuple[int, int, float]] = []
+    wanted = round(settings.artefacts_per_mb * settings.megabases)
     for _ in range(100 * wanted):
         if len(rows) == wanted:
             break
@@ -264,6 +266,11 @@ def _artefacts(
     return _table(rows, ["start", "end", "fold"]).sort_values("start", ignore_index=True)
 
 
+def rows_of(table: pd.DataFrame) -> Any:
+    """Rows of a table as named tuples."""
+    return table.itertuples()
+
+
 def mark(total: int, table: pd.DataFrame, margin: int = 0) -> Mask:
     """Mask of the bases within `margin` bp of any interval of a table with start and end."""
     mask = np.zeros(total, bool)
@@ -273,7 +280,7 @@ def mark(total: int, table: pd.DataFrame, margin: int = 0) -> Mask:
     return mask
 
 
-def _table(rows: list, columns: list[str]) -> pd.DataFrame:
+def _table(rows: list[Any], columns: list[str]) -> pd.DataFrame:
     """DataFrame of rows that may be none, with numbers as numbers."""
     table = pd.DataFrame(rows, columns=columns)
     whole = {name: np.int64 for name in columns if name not in ("gc", "divergence", "fold", "type")}

@@ -73,7 +73,8 @@ class Motif:
     @cached_property
     def log_odds(self) -> NDArray[np.float64]:
         """Position weight matrix, shape (width, 4): log2 of frequency over 1/4, bits (Stormo 2000), rounded to 1e-6."""
-        return np.round(np.log2(self.frequencies / 0.25), 6)
+        odds: NDArray[np.float64] = np.log2(self.frequencies / 0.25)
+        return np.round(odds, 6)
 
     @property
     def best_score(self) -> float:
@@ -92,7 +93,7 @@ MOTIFS: tuple[Motif, ...] = (
     Motif("SP1", "nkGGGCGGGGcyn"),
     Motif("ETS", "nrCCGGAAGTgn"),
     Motif("NRF1", "yGCGCAyGCGCr"),
-    Motif("CTCF", "yGrCCAsyAGrGGGCrsyn", strength=2.0),
+    Motif("CTCF", "yGrCCAsyAGrGGGCrsyn", strength=1.5),
     Motif("DECOY1", "nCTAGCATTGGACn", strength=0.0),
     Motif("DECOY2", "nGTTAAGCCATCTn", strength=0.0),
 )
@@ -182,7 +183,7 @@ def occupancy(score: ArrayLike, motif: Motif, midpoint: float) -> NDArray[np.flo
 
 
 def draw_instances(motif: Motif, count: int, rng: np.random.Generator, worst: float = 3.0, tries: int = 16) -> Codes:
-    """Draw sequences from a motif's frequencies, shape (count, width): the first of `tries` within `worst` bits of the best score, or the best of them."""
+    """Draw sequences from a motif's frequencies, shape (count, width): of several tries the first that scores within `worst` bits, or the best."""
     cumulative = np.cumsum(motif.frequencies, axis=1)[:, :3]
     drawn = (rng.random((count, tries, motif.width))[..., None] >= cumulative).sum(axis=-1).astype(np.uint8)
     scores = motif.log_odds[np.arange(motif.width), drawn].sum(axis=-1)

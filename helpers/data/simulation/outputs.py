@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.data.simulation import tracks
-from helpers.data.simulation.assays import sample_library
+from helpers.data.simulation.assays import draw_fragments
 from helpers.data.simulation.genome import COMPLEMENT
+from helpers.data.simulation.layout import rows_of
 from helpers.data.simulation.settings import SimulationSettings, stage_rng
 from helpers.data.simulation.truth import truth_table
 from helpers.data.simulation.world import World
@@ -21,6 +22,7 @@ from helpers.files.fasta import write_fasta
 from helpers.files.reads import Read, phred_to_error, write_fastq, write_fragments
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 GENOME_FILES = (
     "genome.fa",
     "exclusions.bed",
@@ -50,23 +52,26 @@ class Bench:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._fragments: dict[tuple[str, str, str], pd.DataFrame] = {}
+        self._fragments: dict[tuple[str, str, str], tuple[Places, Places]] = {}
         self._scores: dict[str, tuple[Floats, Floats, Floats]] = {}
 
-    def fragments(self, cell_type: str, assay: str = "atac", replicate: str = "") -> pd.DataFrame:
-        """Library of a cell type; replicates are independent draws from the same rate."""
+    def fragments(self, cell_type: str, assay: str = "atac", replicate: str = "") -> tuple[Places, Places]:
+        """Library of a cell type, global starts and ends; replicates are independent draws from the same rate."""
         key = (cell_type, assay, replicate)
         if key not in self._fragments:
             rng = stage_rng(self.world.seed, "library", *key)
-            self._fragments[key] = sample_library(self.world, cell_type, assay, rng=rng)
+            self._fragments[key] = draw_fragments(self.world, cell_type, assay, rng=rng)
         return self._fragments[key]
+
+    def pileup(self, cell_type: str, assay: str = "atac", replicate: str = "") -> Floats:
+        """Coverage of a library, per bin."""
+        return tracks.pileup(self.world, *self.fragments(cell_type, assay, replicate))
 
     def scores(self, cell_type: str, assay: str = "atac") -> tuple[Floats, Floats, Floats]:
         """Coverage, fold change and -log10 p of a library against the control, per bin."""
         key = f"{assay}_{cell_type}"
         if key not in self._scores:
-            pileup = tracks.coverage(self.world, self.fragments(cell_type, assay))
-            control = tracks.coverage(self.world, self.fragments("A", "control"))
+            pileup, control = self.pileup(cell_type, assay), self.pileup("A", "control")
             background = tracks.local_lambda(self.world, pileup, control)
             gone = tracks.missing(self.world)
             fold, p_value = tracks.fold_change(pileup, background), tracks.neglog10_p(pileup, background)
@@ -90,18 +95,19 @@ class Bench:
             _, fold, p_value = self.scores(cell_type)
             write_bed(path, tracks.call_peaks(self.world, p_value, fold, f"atac_{cell_type}_peak"))
         else:
-            write_fragments(path, self.fragments("A", "control" if "control" in name else "atac"))
+            start, end = self.fragments("A", "control" if "control" in name else "atac")
+            write_fragments(path, self.world.located(pd.DataFrame({"start": start, "end": end})))
 
     def _track(self, name: str) -> Floats:
         """Values per bin of a bigWig file."""
         library, *_, measure, _ = name.split(".")
         if measure == "control":
-            return tracks.coverage(self.world, self.fragments("A", "control"))
+            return self.pileup("A", "control")
         assay, cell_type, *replicate = library.split("_")
         if replicate:
-            return tracks.coverage(self.world, self.fragments(cell_type, assay, replicate[0]))
+            return self.pileup(cell_type, assay, replicate[0])
         if measure == "coverage":
-            return tracks.coverage(self.world, self.fragments(cell_type, assay))
+            return self.pileup(cell_type, assay)
         _, fold, p_value = self.scores(cell_type, assay)
         return fold if measure == "fold_change" else p_value
 
@@ -148,8 +154,8 @@ def _genes(bench: Bench, path: Path) -> None:
 def _links(bench: Bench, path: Path) -> None:
     """Links from elements to genes, and from the variants in them: what a QTL study finds.
 
-    Columns: kind (element or variant), source, gene, element, distance (bp; -1 on another chromosome), same_domain, weight (of the element on the gene's
-    log expression), then effect_A, ...: of a variant, the change of the gene's log expression.
+    Columns: kind (element or variant), source, gene, element, distance (bp; -1 on another chromosome), same_domain, weight (change of the gene's
+    log expression per unit of the element's log rate), then effect_A, ...: of a variant, the change of the gene's log expression.
     """
     world = bench.world
     links = world.links.rename_axis("link").reset_index(drop=True)
@@ -181,7 +187,7 @@ def _variants(bench: Bench, path: Path) -> None:
         )
     lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
     length = world.settings.chromosome_length
-    for row, effect in zip(world.variants.itertuples(), world.effects, strict=True):
+    for row, effect in zip(rows_of(world.variants), world.effects, strict=True):
         info = [f"KIND={row.kind}"] + ([f"ELEMENT=element{row.element}"] if row.element >= 0 else [])
         info += [f"EFFECT_{letter}={value + 0.0:.6g}" for letter, value in zip(world.cell_types, effect, strict=True)]
         place = (
@@ -209,16 +215,11 @@ def _reads(bench: Bench, path: Path) -> None:
     """Raw reads from either end of fragments of cell type A. Quality falls along the read (37 to 30 on average), and errors follow it."""
     world, settings = bench.world, bench.world.settings
     rng, length, count = stage_rng(world.seed, "reads"), settings.read_length, settings.n_reads
-    fragments = bench.fragments("A")
-    long = fragments[fragments["end"] - fragments["start"] >= length]
-    chosen = long.iloc[rng.integers(len(long), size=count if len(long) else 0)]
-    first = (
-        chosen["chrom"]
-        .map({name: number * settings.chromosome_length for number, name in enumerate(world.chromosomes)})
-        .to_numpy(dtype=np.int64)
-    )
+    first, last = bench.fragments("A")
+    long = np.flatnonzero(last - first >= length)
+    chosen = long[rng.integers(len(long), size=count if len(long) else 0)]
     forward = rng.random(len(chosen)) < 0.5
-    start = first + np.where(forward, chosen["start"], chosen["end"] - length)
+    start = np.where(forward, first[chosen], last[chosen] - length)
     bases = world.flat[start[:, None] + np.arange(length)]
     bases = np.where(forward[:, None], bases, COMPLEMENT[bases[:, ::-1]])
     fall = 37 - 7 * (np.arange(length) / max(length - 1, 1)) ** 2
@@ -227,9 +228,10 @@ def _reads(bench: Bench, path: Path) -> None:
     wrong = rng.random(bases.shape) < phred_to_error(quality)
     bases = np.where(wrong, (bases + rng.integers(1, 4, size=bases.shape)) % 4, bases)
     text = np.array(list(b"ACGTN"), dtype=np.uint8)[bases]
+    places = world.located(pd.DataFrame({"start": start, "end": start + length}))
     names = [
-        f"read{number}:{row.chrom}:{row.start}-{row.end}:{'+' if ahead else '-'}"
-        for number, (row, ahead) in enumerate(zip(chosen.itertuples(), forward, strict=True))
+        f"read{row.Index}:{row.chrom}:{row.start}-{row.end}:{'+' if ahead else '-'}"
+        for row, ahead in zip(rows_of(places), forward, strict=True)
     ]
     write_fastq(
         path, [Read(name, row.tobytes().decode(), scores) for name, row, scores in zip(names, text, quality, strict=True)]

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.data.simulation.genome import FLANK, WINDOW, instance_windows
-from helpers.data.simulation.layout import Layout, mark
+from helpers.data.simulation.layout import Layout, mark, rows_of
 from helpers.data.simulation.motifs import LINEAGE, MOTIF_NAMES, MOTIFS, factor_activity, occupancy
 from helpers.data.simulation.settings import CELL_TYPE_LETTERS, SimulationSettings, stage_rng
 
@@ -23,8 +23,8 @@ MARGIN = 20
 #: Probability of each factor in a slot of an element, by role. `main` and `partner` are two lineage factors drawn per enhancer.
 _SLOTS = {
     "housekeeping": {"SP1": 0.40, "ETS": 0.35, "NRF1": 0.25},
-    "insulator": {"CTCF": 0.2, "AP1": 0.2, "ETS": 0.3, "SP1": 0.3},
-    "enhancer": {"main": 0.45, "AP1": 0.30, "partner": 0.15, "ETS": 0.10},
+    "insulator": {"CTCF": 0.1, "AP1": 0.15, "ETS": 0.35, "SP1": 0.4},
+    "enhancer": {"main": 0.5, "AP1": 0.15, "partner": 0.2, "ETS": 0.15},
 }
 
 
@@ -35,10 +35,16 @@ def activities(settings: SimulationSettings) -> Floats:
 
 
 def plan_instances(settings: SimulationSettings, elements: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Place 3 to 6 motif instances in each element: columns element, motif, start (global), strand, in order of element and start."""
+    """Place 3 to 6 motif instances in each enhancer and 4 to 6 in the others.
+
+    Returns
+    -------
+    DataFrame
+        element (row), motif (number), start (global), strand (1 or -1), in order of element and start.
+    """
     rng = stage_rng(seed, "grammar")
-    count = rng.integers(3, 6, endpoint=True, size=len(elements))
-    motif, strand = _slots(elements, count, settings, rng)
+    count = rng.integers(np.where(elements["role"] == "enhancer", 3, 4), 6, endpoint=True)
+    motif, strand = _slots(elements, rng)
     gaps = rng.integers(int(settings.spacing[0]), int(settings.spacing[1]), endpoint=True, size=motif.shape)
     _plant_pairs(motif, gaps, elements, count, settings, rng)
     motif, strand, gaps, count = _add_decoys(motif, strand, gaps, count, settings, rng)
@@ -51,10 +57,8 @@ def plan_instances(settings: SimulationSettings, elements: pd.DataFrame, seed: i
     return pd.DataFrame({"element": row[used], "motif": motif[used], "start": left[used], "strand": strand[used]})
 
 
-def _slots(
-    elements: pd.DataFrame, count: NDArray[np.int64], settings: SimulationSettings, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Motif and strand of every slot, shape (elements, 6): a mixture by role; boundaries start with two CTCF sites that point away from each other."""
+def _slots(elements: pd.DataFrame, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw motif and strand of every slot, shape (elements, 6), by role; boundaries start with two CTCF sites that point away from each other."""
     n_elements = len(elements)
     main = rng.integers(len(LINEAGE), size=n_elements)
     partner = (main + rng.integers(1, len(LINEAGE), size=n_elements)) % len(LINEAGE)
@@ -119,7 +123,7 @@ def _add_decoys(
     return np.where(added, rng.choice(decoys, motif.shape), motif), strand, gaps, count + extra
 
 
-def scatter(settings: SimulationSettings, layout: Layout, motif: NDArray[np.int64], seed: int) -> pd.DataFrame:
+def scatter(layout: Layout, motif: NDArray[np.int64], seed: int) -> pd.DataFrame:
     """Place single motif instances at random, away from elements and from each other: columns motif, start (global), strand."""
     rng = stage_rng(seed, "scatter")
     centres = layout.elements["centre"].to_numpy()
@@ -134,7 +138,7 @@ def scatter(settings: SimulationSettings, layout: Layout, motif: NDArray[np.int6
 
 
 def decoy_list(settings: SimulationSettings) -> NDArray[np.int64]:
-    """The decoy motifs to scatter, half of each; none where they lie in elements."""
+    """List the decoy motifs to scatter, half of each; none where they lie in elements."""
     wanted = 0 if settings.decoys_in_elements else round(settings.decoys_per_mb * settings.megabases)
     decoys = np.array([index for index, motif in enumerate(MOTIFS) if motif.is_decoy])
     return np.resize(decoys, wanted)
@@ -246,7 +250,7 @@ def _with_copies(layout: Layout, instances: pd.DataFrame) -> tuple[pd.DataFrame,
     elements = layout.elements.assign(copy_of=-1)
     all_elements, all_instances = [elements], [instances]
     number = len(elements)
-    for row in layout.duplications.itertuples():
+    for row in rows_of(layout.duplications):
         inside = np.flatnonzero((elements["centre"] >= row.source_start) & (elements["centre"] < row.source_end))
         copied, moved = elements.iloc[inside], instances[instances["element"].isin(inside)]
         shift, flip = row.start - row.source_start, row.end - 1 + row.source_start
@@ -280,5 +284,5 @@ def _with_copies(layout: Layout, instances: pd.DataFrame) -> tuple[pd.DataFrame,
 
 
 def cell_type_index(settings: SimulationSettings, cell_type: str) -> int:
-    """Number of a cell type (A is 0)."""
+    """Find the number of a cell type (A is 0, unknown -1)."""
     return CELL_TYPE_LETTERS.index(cell_type) if cell_type in settings.cell_types else -1

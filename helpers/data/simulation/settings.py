@@ -6,67 +6,16 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import math
 import zlib
 from typing import Any
 
 import numpy as np
 
+from helpers.data.simulation.limits import check_together, checked
 from helpers.errors import InputError
 
 CELL_TYPE_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Range = tuple[float, float]
-
-#: Lowest and highest value of the plain numbers; both ends are allowed.
-_LIMITS: dict[str, Range] = {
-    "n_chromosomes": (1, 100),
-    "chromosome_length": (100_000, 250_000_000),
-    "n_cell_types": (1, 26),
-    "local_gc_sd": (0, 0.1),
-    "cpg_ratio": (0.05, 1),
-    "island_gc": (0.4, 0.8),
-    "island_cpg_ratio": (0.05, 1),
-    "telomere_gap": (0, 20_000),
-    "internal_gaps": (0, 100),
-    "repeat_share": (0, 0.5),
-    "duplication_share": (0, 0.25),
-    "duplication_elsewhere": (0, 1),
-    "elements_per_mb": (0, 600),
-    "decoys_per_mb": (0, 2_000),
-    "housekeeping_share": (0, 1),
-    "insulator_share": (0, 1),
-    "motif_log_effect": (0, 3),
-    "occupancy_midpoint": (1, 12),
-    "flank_log_effect": (0, 3),
-    "flank_share": (0, 1),
-    "cooperativity_log_bonus": (0, 3),
-    "pair_share": (0, 1),
-    "locus_effect_sd": (0, 3),
-    "cell_noise_sd": (0, 3),
-    "unencoded_log_rate": (0, 6),
-    "active_log_rate": (-5, 8),
-    "depth": (0.0001, 2),
-    "depth_log_sd": (0, 1),
-    "frip": (0, 0.95),
-    "gc_bias_mode": (0.2, 0.8),
-    "gc_bias_width": (0.05, 1),
-    "gc_bias_slope": (-20, 20),
-    "mappability_loss": (0, 1),
-    "read_length": (20, 150),
-    "n_batches": (1, 26),
-    "batch_gc_slope_sd": (0, 20),
-    "batch_frip_log_sd": (0, 1),
-    "artefacts_per_mb": (0, 10),
-    "signal_resolution": (1, 50),
-    "peak_neglog10p": (0.5, 100),
-    "zoom_levels": (0, 10),
-    "genes_per_mb": (0, 40),
-    "gene_effect_sd": (0, 5),
-    "link_share": (0, 1),
-    "link_tail": (0.5, 10),
-    "variants_per_mb": (0, 1_000),
-    "n_reads": (0, 1_000_000),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +93,7 @@ class SimulationSettings:
     """What one fully bound instance of a fully active factor adds to the natural log of an element's rate."""
     occupancy_midpoint: float = 5.0
     """How far below its best score a motif is bound half of the time, bits."""
-    flank_log_effect: float = 0.5
+    flank_log_effect: float = 0.4
     """What a full match of the preferred flanking bases adds to the log rate, for factors that have any."""
     flank_share: float = 0.5
     """Probability that a planted instance carries a preferred flanking base, for each of them; the others are background."""
@@ -160,7 +109,7 @@ class SimulationSettings:
     """Standard deviation of the log effect of an element in one cell type that nothing explains."""
     unencoded_log_rate: float = 2.5
     """Log rate of every element where `motif_effects` is False, before locus effect and noise."""
-    active_log_rate: float = 3.5
+    active_log_rate: float = 3.0
     """An element is called active in a cell type from this log rate on (expected coverage at its summit about three times the background's)."""
 
     # Assays
@@ -222,8 +171,8 @@ class SimulationSettings:
     def __post_init__(self) -> None:
         """Check every value and turn lists (from YAML) into tuples."""
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _checked(field.name, getattr(self, field.name), field.default))
-        _check_together(self)
+            object.__setattr__(self, field.name, checked(field.name, getattr(self, field.name), field.default))
+        check_together(dataclasses.asdict(self))
 
     def replace(self, **changes: Any) -> SimulationSettings:
         """Return a copy with some fields changed.
@@ -259,70 +208,6 @@ class SimulationSettings:
     def megabases(self) -> float:
         """Length of the whole genome, Mb."""
         return self.n_chromosomes * self.chromosome_length / 1e6
-
-
-def _checked(name: str, value: Any, default: Any) -> Any:
-    """Value of one field in the type of its default, or an InputError."""
-    if isinstance(default, tuple):
-        return _checked_range(name, value)
-    if isinstance(default, bool) or isinstance(value, bool):
-        if not (isinstance(default, bool) and isinstance(value, bool)):
-            raise InputError(f"settings: {name}={value!r} must be {_kind(default)}")
-        return value
-    if isinstance(default, str):
-        return _checked_word(name, value, default)
-    whole = isinstance(default, int)
-    if (
-        not isinstance(value, (int, float, np.integer, np.floating))
-        or not math.isfinite(value)
-        or (whole and value != int(value))
-    ):
-        raise InputError(f"settings: {name}={value!r} must be {_kind(default)}")
-    low, high = _LIMITS[name]
-    if not low <= value <= high:
-        raise InputError(f"settings: {name}={value!r} is outside {low:g} to {high:g}: choose a value within")
-    return int(value) if whole else float(value)
-
-
-def _kind(default: object) -> str:
-    """The type of a field, in words."""
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[type(default)]
-
-
-def _checked_range(name: str, value: Any) -> Range:
-    """A (lowest, highest) pair of numbers."""
-    numbers = list(value) if isinstance(value, (list, tuple)) else []
-    fine = len(numbers) == 2 and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers)
-    if not fine or not 0 <= numbers[0] <= numbers[1]:
-        raise InputError(f"settings: {name}={value!r} must be two numbers, the lowest and the highest")
-    return (numbers[0], numbers[1])
-
-
-def _checked_word(name: str, value: Any, default: str) -> str:
-    """A word out of the few that a field knows."""
-    allowed = {"version": (default,), "gc_bias": ("unimodal", "exponential", "none")}[name]
-    if value not in allowed:
-        raise InputError(f"settings: {name}={value!r} is not known: choose from {', '.join(allowed)}")
-    return str(value)
-
-
-def _check_together(settings: SimulationSettings) -> None:
-    """What one field asks of another."""
-    if settings.chromosome_length % settings.signal_resolution:
-        raise InputError(
-            f"settings: signal_resolution={settings.signal_resolution} does not divide "
-            f"chromosome_length={settings.chromosome_length}: choose a divisor"
-        )
-    if settings.housekeeping_share + settings.insulator_share > 1:
-        raise InputError("settings: housekeeping_share and insulator_share together exceed 1: lower one")
-    for name, least, most in (
-        ("spacing", 6, 100), ("cooperative_gap", 6, 100), ("isochore_gc", 0.2, 0.7), ("isochore_length", 10_000, 1e8), ("domain_length", 20_000, 1e8),
-        ("duplication_length", 1_000, 50_000), ("duplication_divergence", 0, 0.3), ("repeat_divergence", 0, 0.4),
-        ("island_length", 200, 3_000), ("internal_gap_length", 10, 50_000),
-    ):  # fmt: skip
-        low, high = getattr(settings, name)
-        if low < least or high > most:
-            raise InputError(f"settings: {name}={(low, high)} is outside {least:g} to {most:g}: choose values within")
 
 
 def stage_rng(seed: int, *stage: str) -> np.random.Generator:

@@ -13,41 +13,56 @@ Floats = NDArray[np.float64]
 
 #: Widths over which the control's local rate is taken, bp (MACS: `--slocal`, `--llocal`; Zhang 2008).
 LOCAL_WINDOWS = (1_000, 10_000)
+LAMBDA_STEP = 100
+"""The local rate is constant over so many bp."""
 PEAK_MERGE, PEAK_LEAST = 30, 100
 """Peaks closer than this are merged, and shorter ones dropped, bp."""
+_LEAST_TAIL = 1e-280
 UNMAPPABLE_LEAST = 100
 """Runs of bins without a single unique read are marked as missing from this length on, bp."""
 
 
 def coverage(world: World, fragments: pd.DataFrame) -> Floats:
-    """Mean number of fragments over the bases of each bin, all chromosomes in one array of shape (bins,)."""
-    length, resolution, total = world.settings.chromosome_length, world.settings.signal_resolution, len(world.flat)
+    """Pileup: how many fragments lie over the middle base of each bin, all chromosomes in one array of shape (bins,).
+
+    The middle base of bin b is b x resolution + resolution // 2; at a `signal_resolution` of 1 this is coverage base by base.
+    """
+    length = world.settings.chromosome_length
     first = (
         fragments["chrom"].map({name: number * length for number, name in enumerate(world.chromosomes)}).to_numpy(dtype=np.int64)
     )
-    steps = np.bincount(first + fragments["start"].to_numpy(), minlength=total + 1) - np.bincount(
-        first + fragments["end"].to_numpy(), minlength=total + 1
-    )
-    return np.cumsum(steps[:total], dtype=np.int32).reshape(-1, resolution).sum(axis=1) / resolution
+    return pileup(world, first + fragments["start"].to_numpy(), first + fragments["end"].to_numpy())
+
+
+def pileup(world: World, start: NDArray[np.int64], end: NDArray[np.int64]) -> Floats:
+    """Pileup of fragments in global coordinates, as in `coverage`."""
+    resolution, n_bins = world.settings.signal_resolution, len(world.gc)
+    # The first bin whose middle is not before a place.
+    start_bin, end_bin = ((place - resolution // 2 + resolution - 1) // resolution for place in (start, end))
+    steps = np.bincount(start_bin, minlength=n_bins + 1) - np.bincount(end_bin, minlength=n_bins + 1)
+    return np.cumsum(steps[:n_bins]).astype(float)
 
 
 def local_lambda(world: World, treatment: Floats, control: Floats) -> Floats:
-    """Expected coverage without signal, per bin: the largest of the genome's mean and the control's mean over 1 kb and 10 kb, at the treatment's depth.
+    """Estimate coverage without signal, per bin: the largest of the genome's mean and the control's means over 1 kb and 10 kb, at equal depth.
 
     Means leave out bins that nothing can map to. Source: MACS, Zhang et al. 2008.
     """
     known = world.known
+    n_bins = len(treatment) // world.settings.n_chromosomes
     genome_mean = treatment[known].mean() if known.any() else 0.0
     scale = genome_mean / max(control[known].mean(), 1e-12) if known.any() else 0.0
-    background = np.full(len(treatment), genome_mean)
-    n_bins = len(treatment) // world.settings.n_chromosomes
     rows = (control * known).reshape(-1, n_bins)
     weight = known.reshape(-1, n_bins).astype(float)
+    background = np.full(rows.shape, genome_mean)
     for window in LOCAL_WINDOWS:
         half = max(window // world.settings.signal_resolution // 2, 1)
         mean = _moving_sum(rows, half) / np.maximum(_moving_sum(weight, half), 1)
-        background = np.maximum(background, scale * mean.ravel())
-    return np.round(background, 4)
+        background = np.maximum(background, scale * mean)
+    # One value per LAMBDA_STEP: that of the bin in its middle.
+    step = max(LAMBDA_STEP // world.settings.signal_resolution, 1)
+    place = np.minimum(np.arange(n_bins) // step * step + step // 2, n_bins - 1)
+    return np.round(background[:, place].ravel(), 4)
 
 
 def _moving_sum(rows: Floats, half: int) -> Floats:
@@ -57,33 +72,31 @@ def _moving_sum(rows: Floats, half: int) -> Floats:
     return summed[:, np.minimum(middle + half + 1, rows.shape[1])] - summed[:, np.maximum(middle - half, 0)]
 
 
-def neglog10_p(pileup: NDArray, background: NDArray) -> Floats:
-    """-log10 of the Poisson probability of at least `pileup` fragments (rounded to a whole number) where `background` are expected.
+def neglog10_p(treatment: NDArray, background: NDArray) -> Floats:
+    """-log10 of the Poisson probability of at least `treatment` fragments (rounded to a whole number) where `background` are expected.
 
     0 where the pileup is 0. Where the probability is below 1e-280, the log of the tail's series is summed instead:
     P(X >= n) = e^-m m^n / n! (1 + m / (n + 1) + m^2 / ((n + 1)(n + 2)) + ...).
     """
-    count = np.floor(np.asarray(pileup, dtype=float) + 0.5)
-    mean = np.maximum(np.asarray(background, dtype=float), 1e-9)
-    value = np.zeros(count.shape)
-    some = count > 0
-    tail = special.gammainc(count[some], mean[some])
-    small = tail < 1e-280
-    value[some] = -np.log10(np.maximum(tail, 1e-280))
-    if small.any():
-        n, m = count[some][small], mean[some][small]
-        term, series = np.ones(len(n)), np.ones(len(n))
-        for step in range(1, 200):
-            term = term * m / (n + step)
-            series += term
-        far = np.flatnonzero(some)[small] if value.ndim == 1 else None
-        value.flat[far] = -(n * np.log(m) - m - special.gammaln(n + 1) + np.log(series)) / np.log(10)
-    return np.round(value + 0.0, 3)
+    count, mean = np.broadcast_arrays(
+        np.floor(np.asarray(treatment, dtype=float) + 0.5), np.maximum(np.asarray(background, dtype=float), 1e-9)
+    )
+    tail = special.gammainc(np.maximum(count, 1), mean)
+    value: Floats = np.where(count > 0, -np.log10(np.maximum(tail, _LEAST_TAIL)), 0.0)
+    far = (count > 0) & (tail < _LEAST_TAIL)
+    n, m = count[far], mean[far]
+    term, series = np.ones(len(n)), np.ones(len(n))
+    for step in range(1, 200):
+        term = term * m / (n + step)
+        series += term
+    value[far] = -(n * np.log(m) - m - special.gammaln(n + 1) + np.log(series)) / np.log(10)
+    rounded: Floats = np.round(value + 0.0, 2)
+    return rounded
 
 
-def fold_change(pileup: Floats, background: Floats) -> Floats:
+def fold_change(treatment: Floats, background: Floats) -> Floats:
     """Coverage over local background, with a pseudocount of 1 on both sides where background is 0."""
-    return np.round(np.where(background > 0, pileup / np.maximum(background, 1e-9), pileup + 1), 3)
+    return np.round(np.where(background > 0, treatment / np.maximum(background, 1e-9), treatment + 1), 2)
 
 
 def missing(world: World) -> NDArray[np.bool_]:
@@ -124,7 +137,7 @@ def call_peaks(world: World, p_values: Floats, fold: Floats, prefix: str) -> pd.
     Returns
     -------
     DataFrame
-        The ten columns of narrowPeak; the summit is the middle of the bin with the largest -log10 p (the first of several), its signal the fold change
+        The ten columns of narrowPeak; the summit is the middle of the first bin with the largest -log10 p, its signal the fold change
         there; -log10 q is -1 (not computed); score is min(1000, 10 x -log10 p).
     """
     resolution, n_bins = world.settings.signal_resolution, len(p_values) // world.settings.n_chromosomes

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.simulation.genome import COMPLEMENT
+from helpers.data.simulation.layout import rows_of
 from helpers.data.simulation.motifs import MOTIFS
 from helpers.data.simulation.regulation import WIDTHS
 from helpers.data.simulation.world import Floats, World, motif_names
@@ -24,7 +25,7 @@ TRUTH_COLUMNS: dict[str, str] = {
     "name": "name of the row, such as element12; of a repeat, its family",
     "element": "the element that a motif, variant, island or boundary belongs to; empty if none",
     "motif": "the factor of a motif, decoy or variant",
-    "role": "of an element: promoter, housekeeping, insulator, boundary or enhancer; of a gap: telomere or contig; of a variant: motif, flank, decoy, neutral",
+    "role": "element: promoter, housekeeping, insulator, boundary, enhancer; gap: telomere, contig; variant: motif, flank, decoy, neutral",
     "source": "where a copy came from: of a duplication chrom:start-end, of an element the original's name; of a promoter's element its gene",
     "value": "isochore: GC fraction; repeat, duplication: divergence; artefact: fold; element: width of its peak (standard deviation, bp); gene: TSS",
     "ref": "reference base of a variant, forward strand",
@@ -41,7 +42,7 @@ ACTIVITY_KINDS = ("element", "motif", "gene", "variant")
 
 
 def truth_table(world: World) -> pd.DataFrame:
-    """Everything that is true of a simulated world, in one table (columns: `TRUTH_COLUMNS`, then activity_A, ...), in order of place within each kind."""
+    """List all that is true of a simulated world in one table, in order of place within each kind; columns: `TRUTH_COLUMNS`, then activity_A, ..."""
     layout = world.layout
     elements = pd.Series([f"element{row}" for row in range(len(world.elements))], dtype=object)
     parts = [
@@ -93,7 +94,7 @@ def _sources(world: World) -> list[str]:
     """Source of each duplication as chrom:start-end."""
     table = world.layout.duplications
     local = world.located(pd.DataFrame({"start": table["source_start"], "end": table["source_end"]}))
-    return [f"{row.chrom}:{row.start}-{row.end}" for row in local.itertuples()]
+    return [f"{row.chrom}:{row.start}-{row.end}" for row in rows_of(local)]
 
 
 def _boundaries(world: World, elements: pd.Series) -> pd.DataFrame:

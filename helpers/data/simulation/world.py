@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.data.simulation import genes as genes_module
 from helpers.data.simulation import genome, regulation
-from helpers.data.simulation.layout import Layout, make_layout, mark
+from helpers.data.simulation.layout import Layout, make_layout, mark, rows_of
 from helpers.data.simulation.motifs import MOTIFS
 from helpers.data.simulation.settings import SimulationSettings
 from helpers.errors import InputError
@@ -121,23 +121,22 @@ class World:
 def make_world(settings: SimulationSettings, seed: int) -> World:
     """Simulate a genome in memory, from its settings and a seed (the same on every machine and with any number of threads)."""
     layout = make_layout(settings, seed)
-    codes = genome.base_sequence(settings, layout, seed)
-    repeats = genome.insert_repeats(codes, settings, layout, seed)
+    codes, repeats = genome.base_sequence(settings, layout, seed)
     planned = regulation.plan_instances(settings, layout.elements, seed)
     loose = regulation.decoy_list(settings)
     if not settings.motif_effects:
         loose = np.concatenate([loose, planned["motif"].to_numpy()])
         planned = planned.iloc[:0]
-    decoys = regulation.scatter(settings, layout, loose, seed)
+    decoys = regulation.scatter(layout, loose, seed)
     genome.plant(codes, decoys, settings.flank_share, seed, "decoy instances")
     genome.plant(codes, planned, settings.flank_share, seed, "instances")
     genome.copy_segments(codes, layout.duplications, seed)
-    for gap in layout.gaps.itertuples():
+    for gap in rows_of(layout.gaps):
         codes[gap.start : gap.end] = 4
     elements, instances, log_rates = regulation.element_table(settings, layout, planned, codes, seed)
     links = genes_module.make_links(settings, layout, elements, seed)
     expression = genes_module.expression(settings, layout, elements, links, log_rates, seed)
-    variants, effects = genes_module.make_variants(settings, layout, elements, instances, decoys, codes, seed)
+    variants, effects = genes_module.make_variants(settings, elements, instances, decoys, codes, seed)
     gc, mappability, known = _biases(settings, layout, repeats, codes)
     return World(
         settings, seed, codes, layout, repeats, elements, instances, decoys, links, variants,
@@ -153,10 +152,10 @@ def _biases(
     sources = layout.duplications[["source_start", "source_end"]].set_axis(["start", "end"], axis=1)
     repeated = mark(total, layout.duplications) | mark(total, sources) | mark(total, repeats)
     mappability = genome.mappability(codes, repeated, settings.read_length, resolution)
-    out = mark(total, layout.gaps, 300)
+    out: NDArray[np.bool_] = mark(total, layout.gaps, 300)
     for edge in range(0, total + 1, settings.chromosome_length):
         out[max(edge - 300, 0) : edge + 300] = True
-    known = ~out.reshape(-1, resolution).any(axis=1)
+    known = np.logical_not(np.any(out.reshape(-1, resolution), axis=1))
     return genome.gc_of_windows(codes, resolution), mappability, known
 
 
