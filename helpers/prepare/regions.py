@@ -20,6 +20,7 @@ from helpers.prepare.background import gc_matched, gc_of
 from helpers.prepare.tables import COLUMNS, check_regions, filter_counts, keep, lies_inside, reduce_ranges, table_of, within
 
 __all__ = [
+    "align",
     "centred",
     "check_regions",
     "covered_bases",
@@ -121,6 +122,12 @@ def centred(regions: pd.DataFrame, window: int, lengths: Mapping[str, int]) -> p
     table = table_of(regions["chrom"].tolist(), start, start + window)
     table.attrs = dict(regions.attrs)
     return keep(table, lies_inside(table, lengths), f"{window:,}-bp windows inside their chromosome")
+
+
+def align(regions: pd.DataFrame, bin_size: int) -> pd.DataFrame:
+    """Move regions down to the bin grid, by less than a bin, keeping their widths: batches need windows that start with a bin."""
+    start = regions["start"] // bin_size * bin_size
+    return regions.assign(start=start, end=start + regions["end"] - regions["start"]).reset_index(drop=True)
 
 
 def thresholded_bins(
