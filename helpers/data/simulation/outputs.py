@@ -54,6 +54,7 @@ class Bench:
         self.world = world
         self._fragments: dict[tuple[str, str, str], tuple[Places, Places]] = {}
         self._scores: dict[str, tuple[Floats, Floats, Floats]] = {}
+        self._control: Floats | None = None
 
     def fragments(self, cell_type: str, assay: str = "atac", replicate: str = "") -> tuple[Places, Places]:
         """Library of a cell type, global starts and ends; replicates are independent draws from the same rate."""
@@ -64,8 +65,12 @@ class Bench:
         return self._fragments[key]
 
     def pileup(self, cell_type: str, assay: str = "atac", replicate: str = "") -> Floats:
-        """Coverage of a library, per bin."""
-        return tracks.pileup(self.world, *self.fragments(cell_type, assay, replicate))
+        """Coverage of a library, per bin; the control's is kept."""
+        if assay == "control" and self._control is not None:
+            return self._control
+        values = tracks.pileup(self.world, *self.fragments(cell_type, assay, replicate))
+        self._control = values if assay == "control" else self._control
+        return values
 
     def scores(self, cell_type: str, assay: str = "atac") -> tuple[Floats, Floats, Floats]:
         """Coverage, fold change and -log10 p of a library against the control, per bin."""

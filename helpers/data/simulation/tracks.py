@@ -90,8 +90,8 @@ def neglog10_p(treatment: NDArray, background: NDArray) -> Floats:
         term = term * m / (n + step)
         series += term
     value[far] = -(n * np.log(m) - m - special.gammaln(n + 1) + np.log(series)) / np.log(10)
-    rounded: Floats = np.round(value + 0.0, 2)
-    return rounded
+    # Adding 0 turns -0 into 0.
+    return np.round(value, 2, out=value) + 0.0
 
 
 def fold_change(treatment: Floats, background: Floats) -> Floats:
