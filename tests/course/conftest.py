@@ -1,39 +1,19 @@
-"""Tiny lessons, made for the tests."""
+"""What the tests of the course can ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-
-MakeLesson = Callable[..., Path]
-
-PARAMETERS = 'dataset = "simulated"\nprofile = "quick"\nseeds = 5\nfirst_seed = 0\nworld = "default"'
-
-
-def make_lesson(folder: Path, name: str, *cells: str, title: str = "A lesson", **metadata: object) -> Path:
-    """Write a notebook with a title cell, a parameters cell and the code cells given."""
-    notebook = new_notebook(
-        cells=[
-            new_markdown_cell(f"# {int(name[:2])} · {title}\n\n**Time:** 5 minutes to read. **Before this:** nothing."),
-            new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-            *(new_code_cell(source) for source in cells),
-        ],
-        metadata=metadata,
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, folder / f"{name}.ipynb")
-    return folder / f"{name}.ipynb"
+from tiny_lessons import make_lesson
 
 
 @pytest.fixture
-def lesson(tmp_path: Path) -> MakeLesson:
+def lesson(tmp_path: Path) -> Callable[..., Path]:
     """Write a lesson into `tmp_path / "notebooks"`: lesson("01_name", "a cell", ...)."""
 
     def make(name: str, *cells: str, **metadata: object) -> Path:
-        return make_lesson(tmp_path / "notebooks", name, *cells, **metadata)  # type: ignore[arg-type]
+        return make_lesson(tmp_path / "notebooks", name, *cells, **metadata)
 
     return make

@@ -15,7 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import make_lesson  # type: ignore[import-not-found]
+from tiny_lessons import make_lesson
 
 from helpers.course.plan import RunOptions
 from helpers.course.runner import run_course
