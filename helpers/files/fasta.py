@@ -17,7 +17,7 @@ from pyfaidx import Faidx
 
 from helpers.errors import InputError
 from helpers.files.chroms import resolve_name
-from helpers.files.fasta_index import IndexedFasta, RightBlock, index_error, indexed_fasta
+from helpers.files.fasta_index import READ_ERRORS, IndexedFasta, RightBlock, index_error, indexed_fasta
 from helpers.files.placing import replacing
 from helpers.files.sequence import (
     BASES,
@@ -81,7 +81,7 @@ class Genome:
             self._faidx = Faidx(
                 str(found.fasta), indexname=str(found.fai), gzi_indexname=str(found.gzi), as_raw=True, rebuild=False
             )
-        except (ValueError, OSError) as error:
+        except READ_ERRORS as error:
             raise index_error(self.path, error) from error
         RightBlock.install(self._faidx)
         self.lengths: dict[str, int] = {name: int(record.rlen) for name, record in self._faidx.index.items()}
@@ -117,7 +117,7 @@ class Genome:
         """Letters of a window that has been checked."""
         try:
             letters: str = self._faidx.fetch(name, start + 1, end)
-        except (ValueError, OSError) as error:
+        except READ_ERRORS as error:
             raise index_error(self.path, error) from error
         if len(letters) != end - start:
             raise InputError(f"{self.path} holds fewer bases of {name} than its index says; download it again")

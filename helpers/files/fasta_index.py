@@ -20,6 +20,7 @@ from helpers.files.placing import GZIP_MAGIC, existing_file
 from helpers.places import cache_folder
 
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")  # empty block that closes a bgzip file
+READ_ERRORS = (ValueError, OSError, RuntimeError, zlib.error)  # what pyfaidx and Biopython's bgzip reader raise on damaged files
 
 
 class RightBlock(BgzfBlock):
@@ -55,7 +56,7 @@ class IndexedFasta:
 def index_error(path: Path, error: Exception) -> InputError:
     """One-line error for whatever pyfaidx or bgzip say about a file."""
     said = " ".join(str(error).split())
-    return InputError(f"{path} is not a readable FASTA file ({said}); download it again, or rewrite it with write_fasta")
+    return InputError(f"{path} is not a readable FASTA file ({said}); download it again, or re-wrap its lines to one length")
 
 
 def _kind(path: Path) -> str:
@@ -77,7 +78,7 @@ def _kind(path: Path) -> str:
 def _pack(path: Path, target: Path, kind: str) -> None:
     """Write the content of a FASTA as bgzip."""
     try:
-        with gzip.open(path, "rb") if kind == "gzip" else path.open("rb") as source, bgzf.BgzfWriter(str(target)) as packed:
+        with path.open("rb") if kind == "plain" else gzip.open(path, "rb") as source, bgzf.BgzfWriter(str(target)) as packed:
             shutil.copyfileobj(source, packed, 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is cut short or damaged ({error}); download it again") from error
@@ -94,7 +95,7 @@ def _build(path: Path, folder: Path, in_place: bool, kind: str) -> None:
         indexes = temporary / "sequence.fai", temporary / "sequence.gzi"
         try:
             Faidx(str(fasta), indexname=str(indexes[0]), gzi_indexname=str(indexes[1])).close()
-        except (FastaIndexingError, ValueError, OSError, zlib.error) as error:
+        except (FastaIndexingError, *READ_ERRORS) as error:
             raise index_error(path, error) from error
         newest = max(path.stat().st_mtime, indexes[0].stat().st_mtime) + 1
         for index in indexes:
