@@ -55,8 +55,7 @@ def build_lesson(name: str, folder: Path) -> Outcome:
     committed = folder / "findings.json"
     others: list[dict[str, Any]] = read_json(committed) if committed.exists() else []
     kept_entries = [entry for entry in others if entry["lesson"] != name[:2]]
-    if found or committed.exists():
-        write_json(committed, sorted([*kept_entries, *found], key=lambda entry: (entry["id"], entry["dataset"])))
+    write_json(committed, sorted([*kept_entries, *found], key=lambda entry: (entry["id"], entry["dataset"])))
     return outcome
 
 

@@ -276,9 +276,11 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; InputError if it is not one."""
+    """Read a JSON file; InputError if it is missing, or is not one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: course run and course build write such files") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is not JSON ({error}): delete it and run again") from error
 

@@ -134,6 +134,11 @@ def test_broken_record_is_named(folder: Path) -> None:
         findings.record("F02", [0.5], dataset="simulated")
 
 
+def test_missing_json_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"findings.json is missing: course run and course build write such files"):
+        findings.read_json(tmp_path / "findings.json")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

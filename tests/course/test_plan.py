@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,6 +75,28 @@ def test_own_manifest_is_given_by_its_absolute_path(book: Path, tmp_path: Path, 
     made = make_plan(RunOptions(out=tmp_path / "out", dataset="mine.yml", notebooks=book))
     assert made.parameters["dataset"] == str(tmp_path / "mine.yml")
     assert made.asked["dataset"] == "mine"
+
+
+def test_real_data_are_fetched_once_before_lessons_and_simulated_are_not(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from helpers.data import datasets
+
+    asked = []
+
+    def load(name: str, *, mirror: str | None) -> SimpleNamespace:
+        asked.append((name, mirror))
+        return SimpleNamespace(name="yeast_atac", digest="abc")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    real = make_plan(RunOptions(out=tmp_path / "out", dataset="yeast_atac", mirror="here", notebooks=book))
+    assert runner._fetch_data(real, real.lessons) == {"yeast_atac": ["abc"]}
+    assert asked == [("yeast_atac", "here")]
+    assert runner._fetch_data(real, []) == {}  # nothing is left to run
+    assert runner._fetch_data(real, [replace(lesson, datasets=("simulated",)) for lesson in real.lessons]) == {}
+    simulated = make_plan(RunOptions(out=tmp_path / "out", notebooks=book))
+    assert runner._fetch_data(simulated, simulated.lessons) == {}
+    assert len(asked) == 1
 
 
 def resumable(book: Path, out: Path, **changes: object) -> None:
