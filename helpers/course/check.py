@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
-import psutil
 from packaging.requirements import Requirement
 
 from helpers.places import cache_folder
@@ -148,6 +147,10 @@ def _cache() -> Iterator[Check]:
 
 def _memory() -> Check:
     """Whether there is memory for the lessons."""
+    try:
+        import psutil
+    except ImportError:
+        return Check("free memory", "unknown without psutil", "optional", f'pip install "{PACKAGE_NAME}[run]"')
     free = psutil.virtual_memory().available / 1e9
     enough = free >= LEAST_MEMORY_GB
     cure = f"lessons take up to {LEAST_MEMORY_GB} GB: close other programs, and run with --jobs 1"

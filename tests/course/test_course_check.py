@@ -72,7 +72,7 @@ def test_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check.psutil, "virtual_memory", lambda: SimpleNamespace(available=1e9))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e9))
     assert check._memory().found == "1.0 GB"
     assert "--jobs 1" in check._memory().cure
 
@@ -153,6 +153,24 @@ def test_main_prints_input_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         cli.main()
     assert caught.value.code == 2
     assert capsys.readouterr().err == "error: what, and the cure\n"
+
+
+def test_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        raise ModuleNotFoundError("No module named 'papermill'", name="papermill")
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        "error: the package 'papermill' is not installed: pip install 'ml-in-genomics[run]'"
+    )
+
+
+def test_memory_without_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert check._memory().state == "optional"
 
 
 def test_commit_of_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
