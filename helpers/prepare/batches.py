@@ -222,12 +222,15 @@ def keras_batches(batches: WindowBatches) -> Any:
     Returns
     -------
     keras.utils.PyDataset
-        After each pass over the data it goes on to the next epoch.
+        After each pass over the data it goes on to the next epoch. Keras builds a new model with a first, broken-off pass, so that its
+        training starts with epoch 1; let a callback set `batches.epoch` where the number must be Keras's own.
     """
     import keras
 
     class KerasBatches(keras.utils.PyDataset):
         """The batches, as Keras asks for them."""
+
+        begun = False
 
         def __len__(self) -> int:
             return len(batches)
@@ -235,7 +238,12 @@ def keras_batches(batches: WindowBatches) -> Any:
         def __getitem__(self, number: int) -> Batch:
             return batches[number]
 
+        def on_epoch_begin(self) -> None:
+            self.begun = True
+
         def on_epoch_end(self) -> None:
-            batches.on_epoch_end()
+            if self.begun:  # Keras also calls this before the first epoch
+                batches.on_epoch_end()
+            self.begun = False
 
     return KerasBatches()
