@@ -1,18 +1,21 @@
 """A simulated genome with its answer key: real files in real formats, and the truth written beside them.
 
-`simulate(settings, seed, folder)` writes a data set, `simulated_folder(seed, settings)` keeps it in the cache, `make_world(settings, seed)` gives the same
-world in memory, from which `sample_library` draws further libraries at any depth and batch, and `expected_coverage` tells the true rate.
+`simulate(settings, seed, folder)` writes a data set, `simulated_folder(seed, settings)` keeps it in the cache,
+`make_world(settings, seed)` gives the same world in memory, from which `sample_library` draws further libraries at any depth and
+batch, and `expected_coverage` tells the true rate.
 
 How the world works
 -------------------
-An element is a cluster of 3 to 6 motif instances with 10 to 40 bp between them. Its rate in a cell type is exp of a sum: what the sequence encodes (each
-instance: occupancy, from its matrix score, times effect times the factor's activity in the cell type; preferred flanking bases; a bonus for two AP-1 sites
-at close spacing), a locus effect that no sequence encodes and all cell types share, and a little noise. Single motifs outside elements exist by chance, as in
-real genomes, and have no effect; neither has a motif that a mutation creates where no instance was. Copies made by segmental duplication carry the elements
-with them: their rate follows from their own, mutated sequence, their locus effect is their own. Gene expression comes from the promoter, from linked
+An element is a cluster of 3 to 6 motif instances with 10 to 40 bp between them. Its rate in a cell type is exp of a sum: what the
+sequence encodes (each instance: occupancy, from its matrix score, times effect times the factor's activity in the cell type;
+preferred flanking bases; a bonus for two AP-1 sites at close spacing), a locus effect that no sequence encodes and all cell types
+share, and a little noise. Single motifs outside elements exist by chance, as in real genomes, and have no effect; neither has a
+motif that a mutation creates where no instance was. Copies made by segmental duplication carry the elements with them: their rate
+follows from their own, mutated sequence, their locus effect is their own. Gene expression comes from the promoter, from linked
 elements, and from a component that no sequence encodes.
 
-Decoys are planted instances of two words that no factor reads, outside elements: a model that learned where motifs stand, not what they do, falls for them.
+Decoys are planted instances of two words that no factor reads, outside elements: a model that learned where motifs stand, not
+what they do, falls for them.
 
 Switches: one cause each, for worlds in which what rests on it must fail
 -------------------------------------------------------------------------
@@ -50,11 +53,11 @@ zoom_levels=0                   zoom summaries in the bigWig files
 
 What is reproducible
 --------------------
-The same settings and seed give the same files byte for byte on one machine, with any number of threads, whichever other files are asked for. Every stage draws
-from its own stream, so that a change of depth does not change the sequence, and fewer cell types do not change cell type A's rates or libraries. Rates are
-rounded before anything is drawn from them, so that the last digit of `exp` on another processor does not matter, unless it falls on the edge of rounding:
-then a few fragments in a million could differ. The sequence has no such dependence except through square roots, which are exact.
-`digest.json` lies beside the files.
+The same settings and seed give the same files byte for byte on one machine, with any number of threads, whichever other files are
+asked for. Every stage draws from its own stream, so that a change of depth does not change the sequence, and fewer cell types do
+not change cell type A's rates or libraries. Rates are rounded before anything is drawn from them, so that the last digit of `exp`
+on another processor does not matter, unless it falls on the edge of rounding: then a few fragments in a million could differ. The
+sequence has no such dependence except through square roots, which are exact. `digest.json` lies beside the files.
 """
 
 from helpers.data.simulation.assays import ASSAYS, expected_coverage, fragment_rates, sample_library

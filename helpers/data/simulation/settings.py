@@ -107,7 +107,7 @@ class SimulationSettings:
     """Standard deviation of an element's own log effect: shared by all cell types, not written in the sequence."""
     cell_noise_sd: float = 0.2
     """Standard deviation of the log effect of an element in one cell type that nothing explains."""
-    unencoded_log_rate: float = 2.5
+    unencoded_log_rate: float = 3.0
     """Log rate of every element where `motif_effects` is False, before locus effect and noise."""
     active_log_rate: float = 3.0
     """An element is called active in a cell type from this log rate on (expected coverage at its summit about three times the background's)."""

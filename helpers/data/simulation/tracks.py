@@ -82,7 +82,8 @@ def neglog10_p(treatment: NDArray, background: NDArray) -> Floats:
         np.floor(np.asarray(treatment, dtype=float) + 0.5), np.maximum(np.asarray(background, dtype=float), 1e-9)
     )
     tail = special.gammainc(np.maximum(count, 1), mean)
-    value: Floats = np.where(count > 0, -np.log10(np.maximum(tail, _LEAST_TAIL)), 0.0)
+    value: Floats = np.zeros(count.shape)
+    np.negative(np.log10(np.maximum(tail, _LEAST_TAIL)), out=value, where=count > 0)
     far = (count > 0) & (tail < _LEAST_TAIL)
     n, m = count[far], mean[far]
     term, series = np.ones(len(n)), np.ones(len(n))
@@ -90,13 +91,14 @@ def neglog10_p(treatment: NDArray, background: NDArray) -> Floats:
         term = term * m / (n + step)
         series += term
     value[far] = -(n * np.log(m) - m - special.gammaln(n + 1) + np.log(series)) / np.log(10)
-    # Adding 0 turns -0 into 0.
-    return np.round(value, 2, out=value) + 0.0
+    np.abs(np.round(value, 2), out=value)  # the absolute value makes 0 of -0
+    return value
 
 
 def fold_change(treatment: Floats, background: Floats) -> Floats:
     """Coverage over local background, with a pseudocount of 1 on both sides where background is 0."""
-    return np.round(np.where(background > 0, treatment / np.maximum(background, 1e-9), treatment + 1), 2)
+    ratio: Floats = np.where(background > 0, treatment / np.maximum(background, 1e-9), treatment + 1)
+    return ratio.round(2)
 
 
 def missing(world: World) -> NDArray[np.bool_]:
