@@ -13,9 +13,11 @@ import pyBigWig
 
 from helpers.errors import InputError
 from helpers.files.bigwig_format import SUMMARY, read_layout
-from helpers.files.placing import replacing
+from helpers.files.placing import replacing, reserve_space
 
 _CHUNK = 1_000_000  # intervals
+_ENTRY_BYTES = 13  # most that an interval takes
+_ZOOM_BYTES = 33
 
 Intervals: TypeAlias = tuple[Any, Any, Any]
 
@@ -25,9 +27,11 @@ class _Summary:
 
     def __init__(self) -> None:
         self.covered, self.low, self.high, self.total, self.squares = 0, math.inf, -math.inf, 0.0, 0.0
+        self.intervals, self.bases = 0, 0
 
     def add(self, lengths: np.ndarray, values: np.ndarray) -> None:
         """Count intervals in; NaN does not cover a base."""
+        self.intervals, self.bases = self.intervals + len(values), self.bases + int(lengths.sum())
         kept = np.isfinite(values)
         if kept.any():
             size, value = lengths[kept], values[kept].astype(np.float64)
@@ -40,6 +44,16 @@ class _Summary:
         """Return the bytes of the summary; a track without a value says 0."""
         low, high = (self.low, self.high) if self.covered else (0.0, 0.0)
         return SUMMARY.pack(self.covered, low, high, self.total, self.squares)
+
+
+def _closing_bytes(lengths: Mapping[str, int], summary: _Summary, zoom_levels: int) -> int:
+    """Most bytes that the list of chromosomes, the indexes and the zoom levels of what has been written can take."""
+    names = sum(len(chrom.encode()) + 8 for chrom in lengths) + len(lengths) * max(len(chrom) for chrom in lengths)
+    width = 4 * max(
+        1, summary.bases // max(1, summary.intervals)
+    )  # pyBigWig's first level is wider, and each is 4 times the one before
+    zooms = [min(summary.intervals, sum(lengths.values()) // (width * 4**i) + len(lengths)) for i in range(zoom_levels)]
+    return 200_000 + names + summary.intervals // 10 + sum(zooms) * _ZOOM_BYTES
 
 
 def _checked(
@@ -134,17 +148,27 @@ def write_bigwig(
         raise InputError(f"{target}: lengths= is {dict(lengths)}; give at least one chromosome, each of 1 bp or more")
     summary = _Summary()
     with replacing(target) as temporary:
+        _reserve(temporary, target, _closing_bytes(lengths, summary, zoom_levels))
         handle = pyBigWig.open(str(temporary), "w")
         try:
             handle.addHeader([(chrom, int(length)) for chrom, length in lengths.items()], maxZooms=zoom_levels)
             for chrom, starts, ends, values in _pieces(lengths, intervals, target.name):
-                handle.addEntries(np.full(len(starts), chrom), starts, ends=ends, values=values)
                 summary.add(ends - starts, values)
+                _reserve(temporary, target, len(starts) * _ENTRY_BYTES + _closing_bytes(lengths, summary, zoom_levels))
+                handle.addEntries(np.full(len(starts), chrom), starts, ends=ends, values=values)
         except RuntimeError as error:
             raise OSError(f"{target} could not be written ({error}); is the disk full?") from error
         finally:
             handle.close()
         _finish(temporary, target, summary)
+
+
+def _reserve(temporary: Path, target: Path, more: int) -> None:
+    """Raise on a full disk before pyBigWig, which crashes there, writes so many bytes."""
+    try:
+        reserve_space(temporary, more)
+    except OSError as error:
+        raise OSError(error.errno, f"{target} could not be written: {error.strerror}; make room") from error
 
 
 def _finish(temporary: Path, target: Path, summary: _Summary) -> None:

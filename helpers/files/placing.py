@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import secrets
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +92,35 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reserve_space(path: Path, more: int) -> None:
+    """Make sure that a file can grow, for writers that crash on a full disk: space is taken beside it and given back.
+
+    Parameters
+    ----------
+    path : Path
+        The file being written; it need not exist yet.
+    more : int
+        Bytes by which it may grow.
+
+    Raises
+    ------
+    OSError
+        If the disk, a quota or a limit on the size of files does not allow it; the message names the file.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    filler = path.with_name(f".reserving_{path.name}")
+    try:
+        if hasattr(os, "posix_fallocate"):
+            with filler.open("wb") as handle:
+                os.posix_fallocate(handle.fileno(), size, more)
+        elif shutil.disk_usage(path.parent).free < more:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}, {more} bytes more are needed in {path.parent}") from error
+    finally:
+        filler.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
