@@ -83,6 +83,8 @@ class SignalRow:
         A matplotlib colour.
     line : float or None
         Height of a dashed line, such as a threshold.
+    top : float or None
+        Upper end of the axis, where several rows should share one.
     """
 
     label: str
@@ -91,6 +93,7 @@ class SignalRow:
     unit: str = ""
     colour: str = PALETTE["blue"]
     line: float | None = None
+    top: float | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ def _draw_signal(axis: Axes, row: SignalRow, start: int) -> None:
     axis.stairs(missing.astype(float), edges, fill=True, color="0.85", transform=axis.get_xaxis_transform(), linewidth=0)
     if row.line is not None:
         axis.axhline(row.line, color=PALETTE["black"], linewidth=0.8, linestyle="--")
-    axis.set_ylim(bottom=min(0.0, float(np.nanmin(values, initial=0.0))))
+    axis.set_ylim(bottom=min(0.0, float(np.nanmin(values, initial=0.0))), top=row.top)
     axis.tick_params(labelsize=7)
     axis.locator_params(axis="y", nbins=3)
 

@@ -36,24 +36,21 @@ def generated(
     manifest: Manifest, entries: Collection[FileEntry], seed: int, settings: Mapping[str, Any]
 ) -> tuple[int, dict[str, Path], dict[str, str]]:
     """Seed, paths and digests by id of the generator's files, from the cache where it has run with the same settings before."""
-    from helpers.data.simulation import SimulationSettings, simulated_folder
+    from helpers.data.simulation import SimulationSettings, output_names, simulated_folder
 
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed = {seed!r}: must be a whole number of 0 or more")
     assert manifest.simulation is not None  # noqa: S101 (the manifest's own check says so)
     total = manifest.simulation.seed + seed
-    folder = simulated_folder(total, SimulationSettings().replace(**{**manifest.simulation.settings, **settings}))
-    paths, digests = {}, {}
-    for entry in entries:
-        if entry.simulated is None:
-            continue
-        path = folder / entry.simulated
-        if not path.is_file():
-            raise InputError(
-                f"data set {manifest.name!r}, file {entry.id!r}: the generator writes no {entry.simulated!r}; mend the manifest"
-            )
-        paths[entry.id] = path
-        digests[entry.id] = f"simulated {folder.name}/{entry.simulated}"
+    chosen = SimulationSettings().replace(**{**manifest.simulation.settings, **settings})
+    wanted = {entry.id: entry.simulated for entry in entries if entry.simulated is not None}
+    for file_id, name in wanted.items():
+        if name not in output_names(chosen):
+            raise InputError(f"data set {manifest.name!r}, file {file_id!r}: the generator writes no {name!r}; mend the manifest")
+    everything = len(wanted) == sum(entry.simulated is not None for entry in manifest.files)
+    folder = simulated_folder(total, chosen, None if everything else list(wanted.values()))
+    paths = {file_id: folder / name for file_id, name in wanted.items()}
+    digests = {file_id: f"simulated {chosen.digest()}-{total}/{name}" for file_id, name in wanted.items()}
     return total, paths, digests
 
 

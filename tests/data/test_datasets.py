@@ -248,14 +248,17 @@ class FakeSettings:
     def replace(self, **changes: Any) -> FakeSettings:
         return FakeSettings(**changes)
 
+    def digest(self) -> str:
+        return repr(sorted(self.changes.items()))
+
 
 class TestSimulated:
     @pytest.fixture(autouse=True)
     def generator(self, tmp_path, monkeypatch):
         calls = self.calls = []
 
-        def simulated_folder(seed: int, settings: FakeSettings) -> Path:
-            calls.append((seed, settings.changes))
+        def simulated_folder(seed: int, settings: FakeSettings, outputs: list[str] | None) -> Path:
+            calls.append((seed, settings.changes, outputs))
             folder = tmp_path / f"seed{seed}"
             folder.mkdir(exist_ok=True)
             (folder / "genome.fa").write_text(">chr1\n" + "ACGT" * 5 + "\n>chr2\n" + "ACGT" * 5 + "\n")
@@ -263,6 +266,7 @@ class TestSimulated:
 
         module = types.ModuleType("helpers.data.simulation")
         module.SimulationSettings, module.simulated_folder = FakeSettings, simulated_folder  # type: ignore[attr-defined]
+        module.output_names = lambda _: ("genome.fa", "genes.tsv")  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "helpers.data.simulation", module)
 
     @pytest.fixture
@@ -278,8 +282,18 @@ class TestSimulated:
         dataset = load_dataset(made, seed=2, settings={"depth": 5})
         assert dataset.seed == 5
         assert dataset.genome == tmp_path / "seed5/genome.fa"
-        assert self.calls == [(5, {"depth": 5, "cell_types": 4})]
+        assert self.calls == [(5, {"depth": 5, "cell_types": 4}, None)]
         assert load_dataset(made).seed == 3
+
+    def test_files_that_are_not_asked_for_are_not_made(self, made):
+        files = [
+            {"id": "genome", "role": "genome", "simulated": "genome.fa"},
+            {"id": "genes", "role": "genes", "simulated": "genes.tsv"},
+        ]
+        edit(made, files=files)
+        some, whole = load_dataset(made, ids=["genome"]), load_dataset(made)
+        assert [call[2] for call in self.calls] == [["genome.fa"], None]
+        assert some.digests["genome"] == whole.digests["genome"]
 
     def test_another_seed_is_another_content(self, made):
         assert load_dataset(made, seed=1).digest != load_dataset(made, seed=2).digest
