@@ -73,12 +73,14 @@ def _target(settings: SimulationSettings, layout: Layout, seed: int) -> tuple[ND
     """GC fraction and CpG observed/expected wanted at every base."""
     total = settings.n_chromosomes * settings.chromosome_length
     isochores = layout.isochores
-    gc = np.repeat(isochores["gc"].to_numpy(), (isochores["end"] - isochores["start"]).to_numpy())
+    gc = np.repeat(isochores["gc"].to_numpy(dtype=np.float32), (isochores["end"] - isochores["start"]).to_numpy())
     local = stage_rng(seed, "local gc").normal(0, 1, -(-total // 2_000)) * settings.local_gc_sd
-    gc = np.clip(gc + np.repeat(local, 2_000)[:total], 0.2, 0.75)
+    gc += np.repeat(local.astype(np.float32), 2_000)[:total]
+    np.clip(gc, 0.2, 0.75, out=gc)
+    ratio = np.full(total, settings.cpg_ratio, np.float32)
     inside = mark(total, layout.islands)
-    gc = np.where(inside, settings.island_gc, gc).astype(np.float32)
-    return gc, np.where(inside, settings.island_cpg_ratio, settings.cpg_ratio).astype(np.float32)
+    gc[inside], ratio[inside] = settings.island_gc, settings.island_cpg_ratio
+    return gc, ratio
 
 
 def insert_repeats(codes: Codes, settings: SimulationSettings, layout: Layout, seed: int) -> pd.DataFrame:
@@ -243,26 +245,41 @@ def mappability(codes: Codes, candidates: NDArray[np.bool_], read_length: int, r
     -----
     Exact up to hash collisions of 64 bits: windows are compared through a rolling polynomial hash, the smaller of both strands.
     """
-    base = np.random.SeedSequence(7).generate_state(4, np.uint64)
-    n_windows = len(codes) - read_length + 1
-    factor = 0x9E3779B97F4A7C15
-    inverse = pow(factor, -1, 1 << 64)
-    powers, inverses = _powers(factor, len(codes)), _powers(inverse, len(codes))
-    values = np.append(base, np.uint64(0))
-    forward, backward = _sums_before(values[codes] * powers), _sums_before(values[COMPLEMENT[codes]] * inverses)
-    known = counts_before(codes == 4)
-    place = np.flatnonzero(candidates[:n_windows])
-    place = place[known[place + read_length] == known[place]]
-    ahead = (forward[place + read_length] - forward[place]) * inverses[place]
-    back = (backward[place + read_length] - backward[place]) * powers[place] * powers[read_length - 1]
-    window = np.minimum(ahead, back)
-    order = np.argsort(window, kind="stable")
-    same = window[order][1:] == window[order][:-1]
-    repeated = np.zeros(len(place), bool)
-    repeated[order[1:][same]] = True
-    repeated[order[:-1][same]] = True
+    # Only candidate windows matter: leave out the bases that none of them holds.
+    before = counts_before(candidates)
+    place = np.flatnonzero(before[1:] - before[np.maximum(np.arange(len(codes)) - read_length + 1, 0)])
+    kept = codes[place]
+    window_start = np.arange(max(len(place) - read_length + 1, 0))
+    whole = place[window_start + read_length - 1] == place[window_start] + read_length - 1
+    known = counts_before(kept == 4)
+    start = window_start[whole & candidates[place[window_start]] & (known[window_start + read_length] == known[window_start])]
+    repeated = start[_seen_twice(_window_hashes(kept, start, read_length))]
     lost = np.bincount(place[repeated] // resolution, minlength=len(codes) // resolution)
     return 1 - lost / resolution
+
+
+def _window_hashes(codes: Codes, start: NDArray[np.int64], width: int) -> NDArray[np.uint64]:
+    """Hash of the windows of some bp that begin at each start: the smaller of both strands'."""
+    values = np.append(np.random.SeedSequence(7).generate_state(4, np.uint64), np.uint64(0))
+    factor = 0x9E3779B97F4A7C15
+    powers, inverses = _powers(factor, max(len(codes), width)), _powers(pow(factor, -1, 1 << 64), len(codes))
+    forward, backward = _sums_before(values[codes] * powers[: len(codes)]), _sums_before(values[COMPLEMENT[codes]] * inverses)
+    ahead = (forward[start + width] - forward[start]) * inverses[start]
+    back = (backward[start + width] - backward[start]) * powers[start] * powers[width - 1]
+    return np.minimum(ahead, back)
+
+
+def _seen_twice(values: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Mask of the values that occur more than once."""
+    ordered = np.sort(values)
+    double = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    # Most values share not even their last bits with one that occurs twice.
+    bits = np.uint64((1 << 22) - 1)
+    likely = np.zeros(1 << 22, bool)
+    likely[double & bits] = True
+    seen = likely[values & bits]
+    seen[seen] = np.isin(values[seen], double)
+    return seen
 
 
 def _sums_before(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -275,5 +292,5 @@ def _sums_before(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _powers(factor: int, count: int) -> NDArray[np.uint64]:
     """Powers 0, 1, ..., count - 1 of a factor, modulo 2 ** 64."""
     steps = np.full(count, factor, dtype=np.uint64)
-    steps[0] = 1
+    steps[:1] = 1
     return np.cumprod(steps, dtype=np.uint64)

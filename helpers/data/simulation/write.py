@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from filelock import FileLock
 
 from helpers.data.simulation.outputs import Bench, output_names
@@ -185,7 +186,8 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     if file.suffix == ".fa":
         return hashlib.sha256(file.read_bytes()).hexdigest()
     if file.suffix == ".parquet":
-        return hashlib.sha256(read_truth(file).round(4).to_csv(index=False, float_format="%.4f").encode()).hexdigest()
+        rows = pd.util.hash_pandas_object(read_truth(file).round(4), index=False)
+        return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     return hashlib.sha256(content).hexdigest()
 
