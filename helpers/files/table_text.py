@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import os
@@ -10,16 +9,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
 
 from helpers.errors import InputError
 from helpers.files.placing import existing_file, read_bytes
 
 _SKIPPED = re.compile(rb"^(?:#[^\n]*|(?:track|browser)(?:[ \t][^\n]*)?|[ \t]*)(?:\n|\Z)", re.MULTILINE)
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = re.compile(r"-?[0-9]+")
 _BLANKS = re.compile(rb"[ \t]+")
 
 
@@ -82,27 +82,25 @@ class TextTable:
         InputError
             If a field is not of its kind.
         """
-        types: dict[int, Any] = {
-            i: {"integer": "int64", "number": "float64"}.get(kinds.get(i, ""), "str") for i in range(len(names))
-        }
-        options: dict[str, Any] = {
-            "sep": "\t",
-            "header": None,
-            "quoting": csv.QUOTE_NONE,
-            "engine": "c",
-            "keep_default_na": False,
-        }
-        options |= {"na_values": {i: ["."] for i, kind in kinds.items() if kind == "number"}, "float_precision": "round_trip"}
-        options |= {"encoding_errors": "replace", "skip_blank_lines": False}
+        types = {"integer": pa.int64(), "number": pa.float64()}
+        columns = {name: types.get(kinds.get(i, ""), pa.string()) for i, name in enumerate(names)}
         if not self.body:
-            return pd.DataFrame({name: pd.Series(dtype=types[i]) for i, name in enumerate(names)})
+            return pa.schema(columns).empty_table().to_pandas()
+        spare = [f"_{i}" for i in range(len(names), self.columns)]
         try:
-            table: pd.DataFrame = pd.read_csv(io.BytesIO(self.body), dtype=types, usecols=list(types), **options)
-        except (ValueError, OverflowError) as error:
+            table = pyarrow.csv.read_csv(
+                io.BytesIO(self.body),
+                pyarrow.csv.ReadOptions(column_names=[*names, *spare]),
+                pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False),
+                pyarrow.csv.ConvertOptions(column_types=columns, include_columns=names, null_values=["."]),
+            )
+        except pa.ArrowInvalid as error:
             self._refuse_field(names, kinds)
             raise InputError(f"{self.path}: {' '.join(str(error).split())}; correct the file") from error
-        table.columns = pd.Index(names)
-        return table
+        nulls = any(table.column(i).null_count for i, kind in kinds.items() if kind == "integer")
+        if nulls or b"\t0x" in self.body or b"\t0X" in self.body:  # pyarrow reads 0x10 as 16
+            self._refuse_field(names, kinds)
+        return table.to_pandas()
 
     def _refuse_field(self, names: list[str], kinds: Mapping[int, str]) -> None:
         """Find the field that is not a number, slowly, and raise."""
