@@ -220,16 +220,15 @@ def draw_fragments(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Fragments of a library as global starts and ends, sorted."""
     rates = fragment_rates(world, cell_type, assay, depth=depth, batch=batch)
-    resolution, starts, ends = world.settings.signal_resolution, [], []
+    resolution, packed = world.settings.signal_resolution, []
     for rate, mixture in zip(rates, assay_named(assay).lengths, strict=True):
         counts = rng.poisson(rate)
         middle = np.repeat(np.arange(len(rate)) * resolution, counts) + rng.integers(resolution, size=int(counts.sum()))
         length = np.searchsorted(np.cumsum(length_distribution(mixture))[:-1], rng.random(len(middle)), side="right")
-        starts.append(middle - length // 2)
-        ends.append(middle - length // 2 + length)
-    start, end = np.concatenate(starts), np.concatenate(ends)
-    order = np.lexsort((end, start))
-    return start[order], end[order]
+        # Start and length in one number sort much faster than two columns.
+        packed.append(((middle - length // 2) << 10) + length)
+    ordered = np.sort(np.concatenate(packed))
+    return ordered >> 10, (ordered >> 10) + (ordered & 1023)
 
 
 def expected_coverage(
