@@ -82,6 +82,8 @@ def _check(table: pd.DataFrame, text: TextTable) -> None:
 def write_bed(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
     """Write a BED or narrowPeak file, whole or not at all; a name that ends in .gz is compressed.
 
+    A table without rows becomes a comment line, which `read_bed` reads as no interval.
+
     Parameters
     ----------
     path : path
@@ -114,7 +116,7 @@ def write_bed(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
         text = shown.to_csv(sep="\t", header=False, index=False, quoting=csv.QUOTE_NONE, na_rep=".", lineterminator="\n")
     except csv.Error as error:
         raise InputError(f"{path}: a text of the table holds a tab or a line break ({error}); remove it") from error
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode() or f"#{chr(9).join(names)}\n".encode())  # no byte at all would look like a broken download
 
 
 def _number_text(column: pd.Series) -> list[str]:
