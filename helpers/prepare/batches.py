@@ -91,9 +91,8 @@ class WindowBatches:
         self._first_bin = offsets + starts // self._bin_size
         self._map_windows(np.asarray(prepared.codes), np.asarray(prepared.targets))
         if missing == "error":
-            _refuse_nan(
-                prepared.targets, self._first_bin + self._low, self._first_bin + self._high + window // self._bin_size, regions
-            )
+            reach = window // self._bin_size
+            _refuse_nan(prepared, regions, self._first_bin + self._low, self._first_bin + self._high + reach)
         self.epoch = 0
 
     def _check_arguments(self) -> None:
@@ -194,19 +193,21 @@ def _check_grid(regions: pd.DataFrame, window: int, bin_size: int) -> None:
             raise InputError(f"region {where} {cure}")
 
 
-def _refuse_nan(targets: np.ndarray, first: np.ndarray, last: np.ndarray, regions: pd.DataFrame) -> None:
-    """Raise where a bin that a window can reach has no number; the targets are read a stretch at a time."""
-    low, high = int(first.min()), int(last.max())
-    unknown = np.concatenate(
-        [np.isnan(targets[k : min(k + BINS_AT_ONCE, high)]).any(axis=1) for k in range(low, high, BINS_AT_ONCE)]
-    )
-    if not unknown.any():
+def _refuse_nan(prepared: PreparedData, regions: pd.DataFrame, first: np.ndarray, last: np.ndarray) -> None:
+    """Raise where a bin that a window can reach has no number; only chromosomes known to miss some are read, a stretch at a time."""
+    incomplete = prepared.chroms.loc[prepared.chroms["missing"] > 0, "chrom"]
+    chosen = regions["chrom"].isin(incomplete).to_numpy()
+    if not chosen.any():
         return
+    regions, first, last = regions.loc[chosen], first[chosen], last[chosen]
+    targets, low, high = prepared.targets, int(first.min()), int(last.max())
+    stretches = (targets[k : min(k + BINS_AT_ONCE, high)] for k in range(low, high, BINS_AT_ONCE))
+    unknown = np.concatenate([np.isnan(stretch).any(axis=1) for stretch in stretches])
     rows = np.flatnonzero(reduce_ranges(np.logical_or, unknown, first - low, last - low))
     if len(rows):
         chrom, start, end = regions[["chrom", "start", "end"]].iloc[rows[0]]
         raise InputError(
-            f"{len(rows):,} of {len(regions):,} windows, the first {chrom}:{start}-{end}, reach bins without a target (NaN): "
+            f"{len(rows):,} windows, the first {chrom}:{start}-{end}, reach bins without a target (NaN): "
             'give missing="mask", or prepare with uncovered="zero"'
         )
 

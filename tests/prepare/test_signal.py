@@ -208,6 +208,15 @@ def test_bad_arguments_are_named(small: Path, change: dict, message: str) -> Non
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("kept", [0, 30, 200, -1])
+def test_a_truncated_file_is_named(small: Path, tmp_path: Path, kept: int) -> None:
+    short = tmp_path / "short.bw"
+    short.write_bytes(small.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"short\.bw is (empty|a truncated bigWig)") as error:
+        bin_signal(short, "chr1", 4)
+    assert "\n" not in str(error.value)
+
+
 def test_a_damaged_block_is_named(small: Path, tmp_path: Path) -> None:
     with BlockReader(small) as reader:
         (block,) = reader.find("chr1", 0, 17)
