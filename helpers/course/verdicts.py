@@ -153,6 +153,9 @@ def trusted_decimals(effect: float, low: float | None, high: float | None) -> in
 def effect_text(effect: float, low: float | None, high: float | None, scale: Scale = "difference") -> str:
     """Write effect and interval as text, such as `0.12 [0.09, 0.15]`, with a times sign after ratios; no more digits than can be trusted."""
     decimals = trusted_decimals(effect, low, high)
+    if 0 < max(abs(x) for x in (effect, low, high) if x is not None) < 0.5e-6:  # rounding errors, of either sign
+        effect, decimals = 0.0, 3
+        low, high = (None, None) if low is None else (0.0, 0.0)
     unit = TIMES if scale == "ratio" else ""
     mean, *ends = [f"{x + 0.0:.{decimals}f}".replace("-", "\u2212") for x in (effect, low, high) if x is not None]
     mean = mean.removeprefix("\u2212") if not mean.strip("\u22120.") else mean

@@ -171,6 +171,8 @@ def test_unusable_effects(effects: list[float], scale: str, message: str) -> Non
         (-0.0001, -0.25, 0.25, "difference", "0.00 [\u22120.25, 0.25]"),
         (0.25, None, None, "difference", "0.250"),
         (0.0, 0.0, 0.0, "difference", "0 [0, 0]"),
+        (1.4e-10, -3e-11, 3e-10, "difference", "0.000 [0.000, 0.000]"),
+        (-1e-9, None, None, "difference", "0.000"),
         (1234.5678, 1000.0, 1469.1, "difference", "1235 [1000, 1469]"),
     ],
 )

@@ -1,0 +1,539 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 0 · Orientation: what there is to predict
+#
+# <!-- badges -->
+#
+# A genome is a string of four letters, the same in nearly every cell of a body. Yet a liver cell and a neuron differ, because they *use* different
+# parts of it. The course asks how much of that use can be predicted from the letters, and how to tell when a model only seems to. Before any model:
+# what does such data look like, what is it that we predict, and how will we know whether something we claim is true?
+#
+# **You will learn**
+#
+# - how DNA becomes an array, and why every sequence can be read in two directions;
+# - what an assay measures, what its signal track shows, and what decides it in the simulated genome of this course;
+# - how to read a *finding*: the form in which the course states everything it claims.
+#
+# **Time:** 30 minutes to read and try; runs in about a minute. **Before this:** nothing but Python and a little machine learning.
+
+# %% tags=["setup"]
+import sys
+
+if (
+    "google.colab" in sys.modules
+):  # a fresh machine: add the course's package, and leave what is installed as it is
+    import subprocess
+
+    package = "ml-in-genomics @ git+https://github.com/ml-in-genomics/ml-in-genomics"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from helpers.course import findings
+from helpers.course.exercises import check
+from helpers.course.plots import (
+    PALETTE,
+    IntervalRow,
+    SignalRow,
+    genome_browser,
+    motif_logo,
+    show,
+    use_course_style,
+)
+from helpers.course.experiments import only_simulated, place_for_seed, seed_numbers
+from helpers.course.verdicts import effect_text, summarise, verdict
+from helpers.data import simulation
+from helpers.data.datasets import load_dataset
+from helpers.files import reads
+from helpers.files.fasta import (
+    Genome,
+    decode,
+    encode,
+    one_hot,
+    reverse_complement,
+    reverse_complement_codes,
+)
+from helpers.prepare.signal import bin_signal, fragment_coverage
+
+use_course_style()
+
+# %% tags=["parameters"]
+dataset = "simulated"
+profile = "quick"  # smoke, quick or full
+seeds = 5  # how many seeds an experiment runs over
+first_seed = 0
+tracking = "off"  # this lesson trains nothing, so there is nothing to track
+world = "default"  # "null" switches off the cause of what is shown
+
+# %% [markdown]
+# ## 1 · A string with two readings
+#
+# DNA has two strands. Each letter pairs with one partner, A with T and C with G, and the strands run in opposite directions, so the second strand
+# carries no new information: it is the first one read backwards with every letter swapped for its partner. We call that the *reverse complement*. A
+# protein that recognises a word in DNA can find it on either strand, so a model must, too.
+#
+# Watch the last line: reading twice backwards brings the first sequence back.
+
+# %%
+sequence = "TTGACTCATN"
+partner = {"A": "T", "C": "G", "G": "C", "T": "A", "N": "N"}
+other_strand = "".join(partner[letter] for letter in reversed(sequence))
+back = "".join(partner[letter] for letter in reversed(other_strand))
+print(f"one strand        {sequence}\nits other strand  {other_strand}\nand back          {back}")
+
+# %% [markdown]
+# `N` stands for a base that nobody could read. Whole stretches of a genome are N: gaps that the assembly could not close.
+#
+# A network wants numbers. We number the letters A, C, G, T as 0 to 3 and everything else as 4, and give each letter a channel of its own. An unknown
+# base gets zeros in all four, so that it says nothing. On disk and in batches a base stays one byte; it grows to four numbers only inside the model.
+
+# %%
+codes = np.array(
+    ["ACGT".find(letter) if letter in "ACGT" else 4 for letter in sequence], dtype=np.uint8
+)
+by_hand = (codes[:, None] == np.arange(4)).astype(np.float32)
+pd.DataFrame(by_hand.astype(int).T, index=list("ACGT"), columns=list(sequence))
+
+# %% [markdown]
+# With codes in that order, the partner of a letter is 3 minus its code. That is why the order A, C, G, T is worth keeping everywhere: the reverse
+# complement of a whole batch becomes one subtraction and one flip. The helpers do it that way; they must agree with what we did by hand.
+
+# %%
+assert np.array_equal(encode(sequence), codes)
+assert np.array_equal(one_hot(codes), by_hand)
+assert reverse_complement(sequence) == other_strand
+assert decode(reverse_complement_codes(codes)) == other_strand
+print("encode, one_hot, reverse_complement: the same as by hand")
+
+# %% [markdown]
+# ## 2 · What is measured
+#
+# In a cell, most DNA is wound up tightly and cannot be read. Some stretches lie open, because proteins called *transcription factors* sit there and keep
+# them open. An *assay* such as ATAC-seq cuts DNA where it is open and sequences the pieces. Each piece, a *fragment*, is later found again on the genome,
+# so what an experiment gives is a long list of places. Where many fragments pile up, DNA was open.
+#
+# The genome of this course is simulated, file by file, in the formats that real data come in. It has a sequence, factors with binding preferences, cell
+# types, and assays that sample fragments; and what was put where is written down in an answer key. We read it all back through the readers that any data
+# set goes through.
+
+# %%
+data = load_dataset(dataset, seed=first_seed)
+only_simulated(data, "it is about the answer key, which only a simulated genome has")
+findings.record_data(data.name, data.digest)
+files = pd.DataFrame(
+    [
+        {
+            "file": i,
+            "role": data.manifest.entry(i).role,
+            "measures": data.manifest.entry(i).measures,
+        }
+        for i in data.paths
+    ]
+)
+print(f"{data.manifest.title}: {len(files)} files")
+files.groupby("role", sort=False).agg(files=("file", "size"), first=("measures", "first"))
+
+# %% [markdown]
+# An experiment is a pile of fragments. Here is the strongest open region of a held-out chromosome, in a cell type we call A. Each bar is one fragment;
+# the number of bars over a base is that base's *coverage*.
+
+# %%
+truth = simulation.read_truth(data.paths["truth"])
+held_out = data.manifest.splits.test[0]
+elements = truth[(truth["kind"] == "element") & (truth["chrom"] == held_out)].reset_index(drop=True)
+strongest = elements.loc[elements["activity_A"].idxmax()]
+centre = int(strongest["start"] + strongest["end"]) // 2
+start, end = centre - 700, centre + 700
+fragments = reads.read_fragments(data.paths["atac_A_fragments"])
+here = fragments[fragments["chrom"] == held_out]
+near = here[(here["end"] > start) & (here["start"] < end)].reset_index(drop=True)
+print(
+    f"{len(fragments):,} fragments in this experiment, {len(near):,} of them in {end - start:,} bp around the strongest element of {held_out}"
+)
+
+# %%
+with Genome(data.genome) as genome:
+    length = genome.lengths[held_out]
+by_hand = np.array(
+    [((near["start"] <= base) & (base < near["end"])).sum() for base in range(start, end)]
+)
+assert np.array_equal(by_hand, fragment_coverage(fragments, held_out, length)[start:end])
+
+figure, (above, below) = plt.subplots(2, 1, sharex=True, height_ratios=[2, 1], figsize=(7, 4.5))
+above.hlines(np.arange(len(near)), near["start"], near["end"], color="0.5", linewidth=1)
+above.set(
+    ylabel="fragment",
+    title="Fragments pile up where DNA is open; their number over a base is the coverage",
+)
+below.fill_between(np.arange(start, end), by_hand, step="mid", color=PALETTE["blue"])
+below.set(xlabel=f"position on {held_out} (bp)", ylabel="coverage (fragments)", xlim=(start, end))
+show(
+    figure,
+    f"{len(near)} fragments as bars, dense in the middle of 1.4 kb, and below them coverage with one peak of {by_hand.max()} fragments.",
+)
+
+# %% [markdown]
+# That curve is what the models of this course learn to predict, from nothing but the letters below it. It is a *count*, so it is noisy: draw the
+# fragments again, in a second experiment on the same cells, and it will look a little different.
+#
+# ## 3 · The genome, with its answer key
+#
+# Zoom out to 30,000 bp. The upper rows are measurements, as you would have them for any genome. The lower rows are what only a simulation can give: the
+# *elements*, which are the stretches that regulate, and within them the *motif instances*, the words that factors bind. Also drawn: repeats, words that
+# occur everywhere and do nothing.
+#
+# Find an element that is open in A and closed in B. Then find motif instances outside any peak.
+
+# %%
+left, right = centre - 15_000, centre + 15_000
+at = truth[(truth["chrom"] == held_out) & (truth["end"] > left) & (truth["start"] < right)]
+of_kind = dict(list(at.groupby("kind")))
+tracks = {
+    cell: bin_signal(
+        data.paths[f"atac_{cell}_coverage"], held_out, 32, start=left, end=right, uncovered="zero"
+    )
+    for cell in "AB"
+}
+top = max(values.max() for values in tracks.values())
+rows = [
+    SignalRow(f"cell type {cell}", values, 32, "fragments", top=top)
+    for cell, values in tracks.items()
+]
+rows += [
+    IntervalRow("elements", of_kind["element"], PALETTE["vermilion"]),
+    IntervalRow("motif instances", of_kind["motif"], PALETTE["black"]),
+    IntervalRow("decoys", of_kind["decoy"], PALETTE["purple"]),
+    IntervalRow("repeats", of_kind["repeat"], "0.6"),
+]
+figure = genome_browser(
+    held_out,
+    left,
+    right,
+    rows,
+    "Two cell types, one sequence: the answer key explains where they differ",
+)
+show(
+    figure,
+    "ATAC coverage of cell types A and B over 30 kb: some elements have a peak in both, some in one. Motif instances cluster inside elements.",
+)
+
+# %% [markdown]
+# The sequence is the same in both rows. What differs is which factors a cell type has: a word only opens DNA where its factor is around. And words lie
+# outside elements, too. In real genomes, the great majority of matches to any motif is not bound by anything. A model has to learn from the
+# *company* a word keeps.
+#
+# ## 4 · What decides activity
+#
+# A factor does not bind one exact word. It prefers some letters at some positions, which a *position frequency matrix* describes: the share of each
+# letter at each position. Drawn as a *logo*, tall letters are the ones that matter.
+
+# %%
+shown = ["AP1", "GATA", "CTCF"]
+figure, axes = plt.subplots(
+    1,
+    3,
+    figsize=(7, 1.9),
+    width_ratios=[len(simulation.motif_named(name).frequencies) for name in shown],
+)
+for axis, name in zip(axes, shown, strict=True):
+    motif_logo(simulation.motif_named(name).frequencies, axis=axis, title=name)
+show(
+    figure,
+    "Sequence logos of three factors: AP1 prefers TGA[CG]TCA, GATA prefers AGATAA, CTCF has a long motif.",
+)
+
+# %% [markdown]
+# From shares to scores: the logarithm of a letter's share over the share it would have by chance, which we take as one in four, added up over the
+# positions. Sequences that the factor likes score high. We slide along the strongest element and score every place for AP1, on both strands: the
+# second strand is the first one's reverse complement.
+
+# %%
+motif = simulation.motif_named("AP1")
+weights = np.log2(motif.frequencies / 0.25)  # (width, 4): bits for each letter at each position
+with Genome(data.genome) as genome:
+    codes = genome.codes(held_out, int(strongest["start"]), int(strongest["end"]))
+
+
+def score_places(codes):
+    """Score of every place where the motif fits."""
+    places = len(codes) - len(weights) + 1
+    return np.array(
+        [
+            weights[np.arange(len(weights)), codes[place : place + len(weights)]].sum()
+            for place in range(places)
+        ]
+    )
+
+
+forward, reverse = score_places(codes), score_places(reverse_complement_codes(codes))[::-1]
+assert np.allclose(np.stack([forward, reverse]), simulation.scan(codes, motif), atol=1e-4)
+print(
+    f"best place for AP1: {max(forward.max(), reverse.max()):.1f} bits; the best word there could be: {motif.best_score:.1f} bits"
+)
+
+# %% [markdown]
+# Now the answer key for the same element: which instances were planted, on which strand, how well each fits its factor, and how often it is bound.
+# *Occupancy* rises with the score: a word that fits badly is bound seldom.
+
+# %%
+instances = truth[(truth["kind"] == "motif") & (truth["element"] == strongest["name"])]
+instances[["motif", "start", "end", "strand", "score", "occupancy"]].round(2).reset_index(drop=True)
+
+# %% [markdown]
+# How open an element is in a cell type adds up, on the logarithmic scale, from its instances: what a factor contributes, times how active the factor is in
+# that cell type, times the occupancy. A pair of AP1 sites close to each other counts more than the two alone. On top comes a part that the sequence does
+# *not* explain: an effect of the place, shared by all cell types. Real data has such effects, too, and lesson 10 is about what they do to evaluation.
+#
+# Here is what the cell types differ in. Read a row: where is that factor active?
+
+# %%
+factors = list(simulation.FACTORS)
+activity = pd.DataFrame(
+    {cell: simulation.factor_activity(i)[: len(factors)] for i, cell in enumerate("ABCDEF")},
+    index=factors,
+)
+activity
+
+# %% [markdown]
+# If coverage follows activity, then measuring an element should give back what the key says of it. Each dot is an element of the held-out chromosome.
+# Look at how tight the cloud is, and where it is not.
+
+# %%
+measured = bin_signal(data.paths["atac_A_coverage"], held_out, 32, uncovered="zero")
+middles = ((elements["start"] + elements["end"]) // 2 // 32).to_numpy()
+at_element = measured[middles]
+log_coverage = np.log(at_element + 1)
+agreement = np.corrcoef(elements["activity_A"], log_coverage)[0, 1]
+
+figure, axis = plt.subplots(figsize=(5, 3.6))
+axis.scatter(
+    elements["activity_A"], log_coverage, s=10, alpha=0.5, color=PALETTE["blue"], linewidth=0
+)
+axis.set(
+    xlabel="activity in cell type A, answer key (log rate)", ylabel="log(1 + coverage) measured"
+)
+axis.set_title("The measurement follows the answer key, with noise")
+show(
+    figure,
+    f"Scatter of measured log coverage against true activity for {len(elements)} elements: a rising band, wider at the bottom.",
+)
+print(f"correlation over {len(elements)} elements: {agreement:.2f}")
+
+# %% [markdown]
+# Even a model that knew the truth would not predict the measurement exactly: fragments are drawn at random, some places sequence badly because of their GC
+# content, and where a stretch occurs twice in the genome, its fragments cannot be placed and are lost. So there is a ceiling below 1, and a
+# model's score means little until it is held against a floor and a ceiling.
+#
+# ## 5 · How to read a finding
+#
+# "Cell types differ." Do they? Two experiments on the *same* cells differ as well. A claim needs a number, a comparison, and a control. Ours will be:
+#
+# - **effect**: how well two replicates of A correlate over the elements, minus how well A correlates with B;
+# - **least effect that would matter**: 0.1, chosen before looking;
+# - **spread**: the same on several seeds, where each seed is another genome, with other elements and another draw of fragments;
+# - **null world**: the same simulation with the cause switched off. Here, B gets the factors of A. What is left must not count as an effect.
+
+
+# %%
+def difference_between_cell_types(seed, settings):
+    """Correlation of two replicates of A, minus that of A and B, over the elements of a small genome."""
+    wanted = {
+        "first": "atac_A_rep1_coverage",
+        "second": "atac_A_rep2_coverage",
+        "other": "atac_B_coverage",
+    }
+    place = place_for_seed(
+        data,
+        seed,
+        ids=["genome", "truth", *wanted.values()],
+        settings={"n_cell_types": 2, **settings},
+    )
+    planted = simulation.read_truth(place.data.paths["truth"]).query(
+        "kind == 'element' and chrom == @place.chrom"
+    )
+    bins = ((planted["start"] + planted["end"]) // 2 // 256).unique()
+    signal = {
+        name: bin_signal(place.data.paths[i], place.chrom, 256, uncovered="zero")[bins]
+        for name, i in wanted.items()
+    }
+    table = np.log1p(pd.DataFrame(signal)).corr()
+    return table.loc["first", "second"] - table.loc["first", "other"]
+
+
+# %%
+worlds = {"as simulated": {}, "null world": {"cell_type_differences": False}}
+effects = pd.DataFrame(
+    [
+        {"world": name, "seed": seed, "effect": difference_between_cell_types(seed, settings)}
+        for name, settings in worlds.items()
+        for seed in seed_numbers(profile, seeds, first_seed)
+    ]
+)
+effects.pivot_table(index="seed", columns="world", values="effect").round(2)
+
+# %% [markdown]
+# One row a seed. From such a column come the mean, a 95 % interval over seeds (Student's t), and a verdict by a fixed rule:
+#
+# - **holds**: the interval excludes zero and the mean reaches the least effect;
+# - **does not hold**: even the favourable end of the interval stays below the least effect;
+# - **inconclusive**: anything else. More seeds may decide it, or nothing will.
+#
+# Nobody types the verdict.
+
+# %%
+least_effect = 0.1
+figure, axis = plt.subplots(figsize=(6, 2.4))
+for row, (name, group) in enumerate(effects.groupby("world")):
+    effect, low, high, count = summarise(group["effect"])
+    if low is not None:
+        axis.plot([low, high], [row, row], color=PALETTE["blue"], linewidth=2)
+    axis.plot(
+        group["effect"],
+        np.full(count, row),
+        "o",
+        color=PALETTE["blue"],
+        alpha=0.5,
+        markeredgewidth=0,
+    )
+    judged = verdict(group["effect"], "greater", least_effect)
+    print(f"{name}: {effect_text(effect, low, high)} over {count} seeds: {judged}")
+axis.axvline(least_effect, color=PALETTE["black"], linestyle="--", linewidth=1)
+axis.set(
+    yticks=[0, 1],
+    yticklabels=sorted(worlds),
+    ylim=(-0.5, 1.5),
+    xlabel="replicates of A agree better than A with B, by (correlation)",
+)
+axis.set_title("Every seed, the interval, and the least effect that matters (dashed)")
+show(
+    figure,
+    "Effects by seed: as simulated, all lie right of the least effect of 0.1; in the null world, all lie near zero.",
+)
+
+# %% [markdown]
+# The claim survives its control: with the cause, the effect is there in every seed; without it, it is gone. In the lessons this is shown in a box that starts
+# with an F and a number. [findings.yml](findings.yml) lists them all, with the least effect of each, and says where each claim comes from. Several come
+# from published work, and some do not hold here.
+#
+# <div class="alert alert-warning"><b>Caution.</b> Seeds measure how an effect varies over simulated worlds with <i>these</i> settings. They say nothing about
+# worlds with other settings, and a simulation shows only what somebody put into it. That is why lessons also run on real data, and why each finding says
+# when it would not be true.</div>
+#
+# ## Exercises
+#
+# **1.** Some words read the same on both strands, such as `ACGT`. How many words of 6 letters do? Think first: once three letters are chosen, what is left
+# to choose?
+
+# %% tags=["exercise"]
+palindromes = ...
+
+# %% tags=["check"]
+check(
+    palindromes,
+    lambda n: n == 4**3,
+    "The last letter is decided by the first, the fifth by the second ... Count by trying all words.",
+)
+
+# %% tags=["solution"]
+from itertools import product
+
+palindromes = sum(
+    reverse_complement("".join(word)) == "".join(word) for word in product("ACGT", repeat=6)
+)
+check(palindromes, lambda n: n == 4**3, "")
+
+# %% [markdown]
+# **2.** Is open chromatin richer in G and C? Compute the GC fraction of all bases that lie in elements of the held-out chromosome (`elements`), and
+# that of the whole chromosome, without counting N. Give the difference.
+
+# %% tags=["exercise"]
+gc_difference = ...
+
+# %% tags=["check"]
+with Genome(data.genome) as genome:
+    letters = genome.fetch(held_out)
+inside = "".join(letters[row.start : row.end] for row in elements.itertuples())
+
+
+def share(text):
+    """GC fraction of a string, without N."""
+    return (text.count("G") + text.count("C")) / (len(text) - text.count("N"))
+
+
+check(
+    gc_difference,
+    lambda d: abs(d - (share(inside) - share(letters))) < 0.005,
+    "Inside minus whole chromosome, as fractions; N counts in neither.",
+)
+
+# %% tags=["solution"]
+with Genome(data.genome) as genome:
+    all_codes = genome.codes(held_out)
+is_gc, known = (all_codes == 1) | (all_codes == 2), all_codes < 4
+open_bases = np.zeros(len(all_codes), dtype=bool)
+for row in elements.itertuples():
+    open_bases[row.start : row.end] = True
+gc_difference = is_gc[open_bases & known].mean() - is_gc[known].mean()
+check(gc_difference, lambda d: abs(d - (share(inside) - share(letters))) < 0.005, "")
+print(f"elements have {gc_difference:+.2f} more GC than the chromosome")
+
+# %% [markdown]
+# **3.** A claim with a least effect of 0.1 was tested on five seeds. Without computing, say for each list of effects whether it `"holds"`, `"does not hold"`
+# or is `"inconclusive"`.
+
+# %% tags=["exercise"]
+lists = {
+    "a": [0.14, 0.17, 0.15, 0.16, 0.13],
+    "b": [0.02, 0.01, 0.03, 0.02, 0.02],
+    "c": [0.5, -0.2, 0.3, -0.1, 0.4],
+}
+answers = ...
+
+# %% tags=["check"]
+hint = "Where does the interval lie against 0, and against the least effect? In c, how wide is it?"
+check(
+    answers,
+    lambda given: (
+        given == {name: verdict(values, "greater", 0.1) for name, values in lists.items()}
+    ),
+    hint,
+)
+
+# %% tags=["solution"]
+answers = {"a": "holds", "b": "does not hold", "c": "inconclusive"}
+check(
+    answers,
+    lambda given: (
+        given == {name: verdict(values, "greater", 0.1) for name, values in lists.items()}
+    ),
+    "",
+)
+
+# %% [markdown]
+# In b the effect is real, since the interval excludes zero, and too small to matter. In c the mean is large, and so is the spread: nothing can be said.
+#
+# ## Key points
+#
+# - A DNA sequence has two readings. With the order A, C, G, T, the other strand is 3 minus the code, reversed.
+# - An assay gives fragments; their pile-up is a noisy count, which follows how open the DNA is.
+# - What opens DNA is words in context: the same motif may act in one cell type, not in another, and not at all outside an element.
+# - A finding is an effect with an interval over seeds, a least effect fixed beforehand, and a null world in which it must fail.
+#
+# ## Further reading
+#
+# - Buenrostro et al. 2013, how ATAC-seq works: [doi:10.1038/nmeth.2688](https://doi.org/10.1038/nmeth.2688)
+# - Stormo 2000, from binding sites to position weight matrices: [doi:10.1093/bioinformatics/16.1.16](https://doi.org/10.1093/bioinformatics/16.1.16)
+# - Whalen et al. 2022, pitfalls of machine learning in genomics: [doi:10.1038/s41576-021-00434-9](https://doi.org/10.1038/s41576-021-00434-9)
