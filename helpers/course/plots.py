@@ -150,9 +150,14 @@ def genome_browser(chrom: str, start: int, end: int, rows: Sequence[SignalRow | 
     axes[0, 0].set_title(title)
     last = axes[-1, 0]
     last.set_xlim(start, end)
-    last.set_xlabel(f"position on {chrom} (bp)")
-    last.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    label_positions(last, chrom)
     return figure
+
+
+def label_positions(axis: Axes, chrom: str) -> None:
+    """Label a horizontal axis as positions on a chromosome in bp, such as 1.04 M."""
+    axis.set_xlabel(f"position on {chrom} (bp)")
+    axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
 
 
 def _draw_signal(axis: Axes, row: SignalRow, start: int) -> None:

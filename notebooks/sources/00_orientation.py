@@ -30,9 +30,8 @@
 # %% tags=["setup"]
 import sys
 
-if (
-    "google.colab" in sys.modules
-):  # a fresh machine: add the course's package, and leave what is installed as it is
+# On Colab, a fresh machine: add the course's package, and leave what is installed as it is.
+if "google.colab" in sys.modules:
     import subprocess
 
     package = "ml-in-genomics @ git+https://github.com/ml-in-genomics/ml-in-genomics"
@@ -42,33 +41,17 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from helpers.course import findings
+from helpers.course import findings, plots
 from helpers.course.exercises import check
-from helpers.course.plots import (
-    PALETTE,
-    IntervalRow,
-    SignalRow,
-    genome_browser,
-    motif_logo,
-    show,
-    use_course_style,
-)
 from helpers.course.experiments import only_simulated, place_for_seed, seed_numbers
 from helpers.course.verdicts import effect_text, summarise, verdict
 from helpers.data import simulation
 from helpers.data.datasets import load_dataset
 from helpers.files import reads
-from helpers.files.fasta import (
-    Genome,
-    decode,
-    encode,
-    one_hot,
-    reverse_complement,
-    reverse_complement_codes,
-)
+from helpers.files.fasta import Genome, decode, encode, one_hot, reverse_complement, reverse_complement_codes
 from helpers.prepare.signal import bin_signal, fragment_coverage
 
-use_course_style()
+plots.use_course_style()
 
 # %% tags=["parameters"]
 dataset = "simulated"
@@ -101,9 +84,7 @@ print(f"one strand        {sequence}\nits other strand  {other_strand}\nand back
 # base gets zeros in all four, so that it says nothing. On disk and in batches a base stays one byte; it grows to four numbers only inside the model.
 
 # %%
-codes = np.array(
-    ["ACGT".find(letter) if letter in "ACGT" else 4 for letter in sequence], dtype=np.uint8
-)
+codes = np.array(["ACGT".find(letter) if letter in "ACGT" else 4 for letter in sequence], dtype=np.uint8)
 by_hand = (codes[:, None] == np.arange(4)).astype(np.float32)
 pd.DataFrame(by_hand.astype(int).T, index=list("ACGT"), columns=list(sequence))
 
@@ -135,11 +116,7 @@ only_simulated(data, "it is about the answer key, which only a simulated genome 
 findings.record_data(data.name, data.digest)
 files = pd.DataFrame(
     [
-        {
-            "file": i,
-            "role": data.manifest.entry(i).role,
-            "measures": data.manifest.entry(i).measures,
-        }
+        {"file": i, "role": data.manifest.entry(i).role, "measures": data.manifest.entry(i).measures}
         for i in data.paths
     ]
 )
@@ -167,23 +144,17 @@ print(
 # %%
 with Genome(data.genome) as genome:
     length = genome.lengths[held_out]
-by_hand = np.array(
-    [((near["start"] <= base) & (base < near["end"])).sum() for base in range(start, end)]
-)
+by_hand = np.array([((near["start"] <= base) & (base < near["end"])).sum() for base in range(start, end)])
 assert np.array_equal(by_hand, fragment_coverage(fragments, held_out, length)[start:end])
 
 figure, (above, below) = plt.subplots(2, 1, sharex=True, height_ratios=[2, 1], figsize=(7, 4.5))
 above.hlines(np.arange(len(near)), near["start"], near["end"], color="0.5", linewidth=1)
-above.set(
-    ylabel="fragment",
-    title="Fragments pile up where DNA is open; their number over a base is the coverage",
-)
-below.fill_between(np.arange(start, end), by_hand, step="mid", color=PALETTE["blue"])
-below.set(xlabel=f"position on {held_out} (bp)", ylabel="coverage (fragments)", xlim=(start, end))
-show(
-    figure,
-    f"{len(near)} fragments as bars, dense in the middle of 1.4 kb, and below them coverage with one peak of {by_hand.max()} fragments.",
-)
+above.set(ylabel="fragment", title="Fragments pile up where DNA is open: their number is the coverage")
+below.fill_between(np.arange(start, end), by_hand, step="mid", color=plots.PALETTE["blue"])
+below.set(ylabel="coverage (fragments)", xlim=(start, end))
+plots.label_positions(below, held_out)
+alt = f"{len(near)} fragments as bars, dense in the middle of 1.4 kb, and below them coverage with one peak of {by_hand.max()} fragments."
+plots.show(figure, alt)
 
 # %% [markdown]
 # That curve is what the models of this course learn to predict, from nothing but the letters below it. It is a *count*, so it is noisy: draw the
@@ -192,48 +163,30 @@ show(
 # ## 3 · The genome, with its answer key
 #
 # Zoom out to 30,000 bp. The upper rows are measurements, as you would have them for any genome. The lower rows are what only a simulation can give: the
-# *elements*, which are the stretches that regulate, and within them the *motif instances*, the words that factors bind. Also drawn: repeats, words that
-# occur everywhere and do nothing.
+# *elements*, which are the stretches that regulate; within them the *motif instances*, the words that factors bind; *decoys*, words just as well formed, which
+# no factor reads; and *repeats*, stretches that occur in many copies all over the genome.
 #
-# Find an element that is open in A and closed in B. Then find motif instances outside any peak.
+# Find an element that is open in A and closed in B. Then find motif instances without any peak.
 
 # %%
 left, right = centre - 15_000, centre + 15_000
-at = truth[(truth["chrom"] == held_out) & (truth["end"] > left) & (truth["start"] < right)]
-of_kind = dict(list(at.groupby("kind")))
-tracks = {
-    cell: bin_signal(
-        data.paths[f"atac_{cell}_coverage"], held_out, 32, start=left, end=right, uncovered="zero"
-    )
-    for cell in "AB"
-}
+key = truth[truth["chrom"] == held_out]
+shown = {"elements": "element", "motif instances": "motif", "decoys": "decoy", "repeats": "repeat"}
+colours = [plots.PALETTE["vermilion"], plots.PALETTE["black"], plots.PALETTE["purple"], "0.6"]
+where = {"start": left, "end": right, "uncovered": "zero"}
+tracks = {cell: bin_signal(data.paths[f"atac_{cell}_coverage"], held_out, 32, **where) for cell in "AB"}
 top = max(values.max() for values in tracks.values())
-rows = [
-    SignalRow(f"cell type {cell}", values, 32, "fragments", top=top)
-    for cell, values in tracks.items()
-]
-rows += [
-    IntervalRow("elements", of_kind["element"], PALETTE["vermilion"]),
-    IntervalRow("motif instances", of_kind["motif"], PALETTE["black"]),
-    IntervalRow("decoys", of_kind["decoy"], PALETTE["purple"]),
-    IntervalRow("repeats", of_kind["repeat"], "0.6"),
-]
-figure = genome_browser(
-    held_out,
-    left,
-    right,
-    rows,
-    "Two cell types, one sequence: the answer key explains where they differ",
-)
-show(
-    figure,
-    "ATAC coverage of cell types A and B over 30 kb: some elements have a peak in both, some in one. Motif instances cluster inside elements.",
-)
+rows = [plots.SignalRow(f"cell type {cell}", tracks[cell], 32, "fragments", top=top) for cell in "AB"]
+for (label, kind), colour in zip(shown.items(), colours, strict=True):
+    rows.append(plots.IntervalRow(label, key[key["kind"] == kind], colour))
+figure = plots.genome_browser(held_out, left, right, rows, "Two cell types, one sequence, and the answer key")
+alt = "ATAC coverage of cell types A and B over 30 kb: some elements have a peak in both, some in one. Motif instances cluster inside elements."
+plots.show(figure, alt)
 
 # %% [markdown]
-# The sequence is the same in both rows. What differs is which factors a cell type has: a word only opens DNA where its factor is around. And words lie
-# outside elements, too. In real genomes, the great majority of matches to any motif is not bound by anything. A model has to learn from the
-# *company* a word keeps.
+# The sequence is the same in both rows. What differs is which factors a cell type has: a word only opens DNA where its factor is around, so the same
+# element may have a peak in A and none in B. And most words are read nowhere: besides the decoys, every motif also occurs by chance, outside elements,
+# without any effect. Real genomes are like that. A model has to learn from the *company* a word keeps.
 #
 # ## 4 · What decides activity
 #
@@ -241,19 +194,13 @@ show(
 # letter at each position. Drawn as a *logo*, tall letters are the ones that matter.
 
 # %%
-shown = ["AP1", "GATA", "CTCF"]
-figure, axes = plt.subplots(
-    1,
-    3,
-    figsize=(7, 1.9),
-    width_ratios=[len(simulation.motif_named(name).frequencies) for name in shown],
-)
-for axis, name in zip(axes, shown, strict=True):
-    motif_logo(simulation.motif_named(name).frequencies, axis=axis, title=name)
-show(
-    figure,
-    "Sequence logos of three factors: AP1 prefers TGA[CG]TCA, GATA prefers AGATAA, CTCF has a long motif.",
-)
+names = ["AP1", "GATA", "CTCF"]
+lengths = [simulation.motif_named(name).width for name in names]
+figure, axes = plt.subplots(1, 3, figsize=(7, 1.9), width_ratios=lengths)
+for axis, name in zip(axes, names, strict=True):
+    plots.motif_logo(simulation.motif_named(name).frequencies, axis=axis, title=name)
+alt = "Sequence logos of three factors: AP1 prefers TGA[CG]TCA, GATA prefers AGATAA, CTCF has a long motif."
+plots.show(figure, alt)
 
 # %% [markdown]
 # From shares to scores: the logarithm of a letter's share over the share it would have by chance, which we take as one in four, added up over the
@@ -269,20 +216,14 @@ with Genome(data.genome) as genome:
 
 def score_places(codes):
     """Score of every place where the motif fits."""
-    places = len(codes) - len(weights) + 1
-    return np.array(
-        [
-            weights[np.arange(len(weights)), codes[place : place + len(weights)]].sum()
-            for place in range(places)
-        ]
-    )
+    words = np.lib.stride_tricks.sliding_window_view(codes, len(weights))
+    return np.array([weights[np.arange(len(weights)), word].sum() for word in words])
 
 
 forward, reverse = score_places(codes), score_places(reverse_complement_codes(codes))[::-1]
 assert np.allclose(np.stack([forward, reverse]), simulation.scan(codes, motif), atol=1e-4)
-print(
-    f"best place for AP1: {max(forward.max(), reverse.max()):.1f} bits; the best word there could be: {motif.best_score:.1f} bits"
-)
+print(f"best place for AP1: {max(forward.max(), reverse.max()):.1f} bits")
+print(f"the best word there could be: {motif.best_score:.1f} bits")
 
 # %% [markdown]
 # Now the answer key for the same element: which instances were planted, on which strand, how well each fits its factor, and how often it is bound.
@@ -302,8 +243,7 @@ instances[["motif", "start", "end", "strand", "score", "occupancy"]].round(2).re
 # %%
 factors = list(simulation.FACTORS)
 activity = pd.DataFrame(
-    {cell: simulation.factor_activity(i)[: len(factors)] for i, cell in enumerate("ABCDEF")},
-    index=factors,
+    {cell: simulation.factor_activity(i)[: len(factors)] for i, cell in enumerate("ABCDEF")}, index=factors
 )
 activity
 
@@ -319,17 +259,11 @@ log_coverage = np.log(at_element + 1)
 agreement = np.corrcoef(elements["activity_A"], log_coverage)[0, 1]
 
 figure, axis = plt.subplots(figsize=(5, 3.6))
-axis.scatter(
-    elements["activity_A"], log_coverage, s=10, alpha=0.5, color=PALETTE["blue"], linewidth=0
-)
-axis.set(
-    xlabel="activity in cell type A, answer key (log rate)", ylabel="log(1 + coverage) measured"
-)
+axis.scatter(elements["activity_A"], log_coverage, s=10, alpha=0.5, color=plots.PALETTE["blue"], linewidth=0)
+axis.set(xlabel="activity in cell type A, answer key (log rate)", ylabel="log(1 + coverage) measured")
 axis.set_title("The measurement follows the answer key, with noise")
-show(
-    figure,
-    f"Scatter of measured log coverage against true activity for {len(elements)} elements: a rising band, wider at the bottom.",
-)
+alt = f"Scatter of measured log coverage against true activity for {len(elements)} elements: a rising band, wider at the bottom."
+plots.show(figure, alt)
 print(f"correlation over {len(elements)} elements: {agreement:.2f}")
 
 # %% [markdown]
@@ -350,27 +284,15 @@ print(f"correlation over {len(elements)} elements: {agreement:.2f}")
 # %%
 def difference_between_cell_types(seed, settings):
     """Correlation of two replicates of A, minus that of A and B, over the elements of a small genome."""
-    wanted = {
-        "first": "atac_A_rep1_coverage",
-        "second": "atac_A_rep2_coverage",
-        "other": "atac_B_coverage",
-    }
-    place = place_for_seed(
-        data,
-        seed,
-        ids=["genome", "truth", *wanted.values()],
-        settings={"n_cell_types": 2, **settings},
-    )
-    planted = simulation.read_truth(place.data.paths["truth"]).query(
-        "kind == 'element' and chrom == @place.chrom"
-    )
+    ids = ["atac_A_rep1_coverage", "atac_A_rep2_coverage", "atac_B_coverage"]
+    settings = {"n_cell_types": 2, **settings}
+    place = place_for_seed(data, seed, ids=["genome", "truth", *ids], settings=settings)
+    planted = simulation.read_truth(place.data.paths["truth"])
+    planted = planted[(planted["kind"] == "element") & (planted["chrom"] == place.chrom)]
     bins = ((planted["start"] + planted["end"]) // 2 // 256).unique()
-    signal = {
-        name: bin_signal(place.data.paths[i], place.chrom, 256, uncovered="zero")[bins]
-        for name, i in wanted.items()
-    }
-    table = np.log1p(pd.DataFrame(signal)).corr()
-    return table.loc["first", "second"] - table.loc["first", "other"]
+    coverage = {i: bin_signal(place.data.paths[i], place.chrom, 256, uncovered="zero")[bins] for i in ids}
+    correlation = np.log1p(pd.DataFrame(coverage)).corr()
+    return correlation.loc[ids[0], ids[1]] - correlation.loc[ids[0], ids[2]]
 
 
 # %%
@@ -395,33 +317,22 @@ effects.pivot_table(index="seed", columns="world", values="effect").round(2)
 
 # %%
 least_effect = 0.1
-figure, axis = plt.subplots(figsize=(6, 2.4))
-for row, (name, group) in enumerate(effects.groupby("world")):
-    effect, low, high, count = summarise(group["effect"])
-    if low is not None:
-        axis.plot([low, high], [row, row], color=PALETTE["blue"], linewidth=2)
-    axis.plot(
-        group["effect"],
-        np.full(count, row),
-        "o",
-        color=PALETTE["blue"],
-        alpha=0.5,
-        markeredgewidth=0,
-    )
+for name, group in effects.groupby("world"):
     judged = verdict(group["effect"], "greater", least_effect)
-    print(f"{name}: {effect_text(effect, low, high)} over {count} seeds: {judged}")
-axis.axvline(least_effect, color=PALETTE["black"], linestyle="--", linewidth=1)
-axis.set(
-    yticks=[0, 1],
-    yticklabels=sorted(worlds),
-    ylim=(-0.5, 1.5),
-    xlabel="replicates of A agree better than A with B, by (correlation)",
-)
+    print(f"{name}: {effect_text(*summarise(group['effect'])[:3])} over {len(group)} seeds: {judged}")
+
+# %%
+figure, axis = plt.subplots(figsize=(6, 2.4))
+for row, (_, group) in enumerate(effects.groupby("world")):
+    effect, low, high, count = summarise(group["effect"])
+    axis.plot([low or effect, high or effect], [row, row], color=plots.PALETTE["blue"], linewidth=2)
+    axis.plot(group["effect"], np.full(count, row), "o", color=plots.PALETTE["sky"], markersize=5)
+axis.axvline(least_effect, color=plots.PALETTE["black"], linestyle="--", linewidth=1)
+axis.set(yticks=[0, 1], yticklabels=sorted(worlds), ylim=(-0.5, 1.5))
+axis.set(xlabel="agreement of A with A, minus that of A with B (correlation)")
 axis.set_title("Every seed, the interval, and the least effect that matters (dashed)")
-show(
-    figure,
-    "Effects by seed: as simulated, all lie right of the least effect of 0.1; in the null world, all lie near zero.",
-)
+alt = "Effects by seed: as simulated, all lie right of the least effect of 0.1; in the null world, all lie left of it, near zero."
+plots.show(figure, alt)
 
 # %% [markdown]
 # The claim survives its control: with the cause, the effect is there in every seed; without it, it is gone. In the lessons this is shown in a box that starts
@@ -450,9 +361,7 @@ check(
 # %% tags=["solution"]
 from itertools import product
 
-palindromes = sum(
-    reverse_complement("".join(word)) == "".join(word) for word in product("ACGT", repeat=6)
-)
+palindromes = sum(reverse_complement("".join(word)) == "".join(word) for word in product("ACGT", repeat=6))
 check(palindromes, lambda n: n == 4**3, "")
 
 # %% [markdown]
@@ -506,9 +415,7 @@ answers = ...
 hint = "Where does the interval lie against 0, and against the least effect? In c, how wide is it?"
 check(
     answers,
-    lambda given: (
-        given == {name: verdict(values, "greater", 0.1) for name, values in lists.items()}
-    ),
+    lambda given: given == {name: verdict(values, "greater", 0.1) for name, values in lists.items()},
     hint,
 )
 
@@ -516,9 +423,7 @@ check(
 answers = {"a": "holds", "b": "does not hold", "c": "inconclusive"}
 check(
     answers,
-    lambda given: (
-        given == {name: verdict(values, "greater", 0.1) for name, values in lists.items()}
-    ),
+    lambda given: given == {name: verdict(values, "greater", 0.1) for name, values in lists.items()},
     "",
 )
 

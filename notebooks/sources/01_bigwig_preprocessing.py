@@ -32,9 +32,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-if (
-    "google.colab" in sys.modules
-):  # a fresh machine: add the course's package, and leave what is installed as it is
+# On Colab, a fresh machine: add the course's package, and leave what is installed as it is.
+if "google.colab" in sys.modules:
     import subprocess
 
     package = "ml-in-genomics @ git+https://github.com/ml-in-genomics/ml-in-genomics"
@@ -46,18 +45,9 @@ import pyBigWig
 from matplotlib import pyplot as plt
 from scipy import stats
 
-from helpers.course import findings
+from helpers.course import findings, plots
 from helpers.course.exercises import check
 from helpers.course.experiments import place_for_seed, seed_numbers
-from helpers.course.plots import (
-    PALETTE,
-    IntervalRow,
-    SignalRow,
-    every_seed,
-    genome_browser,
-    show,
-    use_course_style,
-)
 from helpers.data.datasets import load_dataset
 from helpers.data.simulation import read_truth
 from helpers.files import bed, bigwig, reads
@@ -67,7 +57,7 @@ from helpers.prepare import regions, signal, splits
 from helpers.prepare.batches import WindowBatches
 from helpers.prepare.dataset import prepare_dataset
 
-use_course_style()
+plots.use_course_style()
 
 # %% tags=["parameters"]
 dataset = "simulated"  # or the name or file of another manifest
@@ -126,23 +116,18 @@ fragments = reads.read_fragments(
 )
 with Genome(with_fragments.genome) as genome:
     lengths = {
-        chrom: genome.lengths[chrom]
-        for chrom in sorted(set(fragments["chrom"]), key=genome.names.index)
+        chrom: genome.lengths[chrom] for chrom in sorted(set(fragments["chrom"]), key=genome.names.index)
     }
 chrom = (with_fragments.manifest.splits.test or list(lengths))[0]
 covered = signal.fragment_coverage(fragments, chrom, lengths[chrom])
 called = regions.peaks(next(iter(with_fragments.by_role("peaks").values())), with_fragments.aliases)
 summits = called.loc[called["chrom"] == chrom, "summit"].to_numpy()
 centre = int(summits[np.argmax(covered[summits])])  # the tallest summit that a peak caller found
-print(
-    f"{len(fragments):,} fragments of {with_fragments.name}; tallest peak of {chrom} at {centre:,}"
-)
+print(f"{len(fragments):,} fragments of {with_fragments.name}; tallest peak of {chrom} at {centre:,}")
 
 # %%
 start, end = centre - 1_000, centre + 1_000
-near = fragments[
-    (fragments["chrom"] == chrom) & (fragments["end"] > start) & (fragments["start"] < end)
-]
+near = fragments[(fragments["chrom"] == chrom) & (fragments["end"] > start) & (fragments["start"] < end)]
 by_hand = np.zeros(end - start, dtype=int)
 for fragment in near.itertuples():
     by_hand[max(fragment.start - start, 0) : min(fragment.end - start, len(by_hand))] += 1
@@ -163,13 +148,9 @@ print(
 
 # %%
 controls = with_fragments.by_role("control")
-control_file = next(
-    (path for file_id, path in controls.items() if file_id.endswith("fragments")), None
-)
+control_file = next((path for file_id, path in controls.items() if file_id.endswith("fragments")), None)
 control = reads.read_fragments(control_file, with_fragments.aliases) if control_file else fragments
-scale = len(fragments) / len(
-    control
-)  # a control sequenced twice as deeply expects half as much per fragment
+scale = len(fragments) / len(control)  # a control sequenced twice as deeply expects half as much per fragment
 background = scale * signal.fragment_coverage(control, chrom, lengths[chrom])
 widths = (
     (1_000, 10_000) if control_file else (10_000,)
@@ -182,8 +163,7 @@ expected = signal.local_lambda(background, covered.mean(), windows=widths)
 # %%
 spots = np.linspace(start, end - 1, 6).astype(int)
 by_hand = pd.DataFrame(
-    {"observed": covered[spots], "expected": expected[spots]},
-    index=pd.Index(spots, name=f"base on {chrom}"),
+    {"observed": covered[spots], "expected": expected[spots]}, index=pd.Index(spots, name=f"base on {chrom}")
 )
 by_hand["fold change"] = by_hand["observed"] / by_hand["expected"]
 by_hand["-log10 p"] = -np.log10(stats.poisson.sf(by_hand["observed"], by_hand["expected"]))
@@ -192,32 +172,20 @@ assert np.allclose(by_hand["-log10 p"], signal.poisson_neglog10p(covered, expect
 by_hand.round(2) + 0.0  # adding 0 turns -0.0 into 0.0
 
 # %%
-rows = [
-    SignalRow("coverage", covered[start:end], 1, "fragments"),
-    SignalRow("expected", expected[start:end], 1, "fragments", PALETTE["orange"]),
-    SignalRow(
-        "fold change",
-        signal.fold_change(covered, expected)[start:end],
-        1,
-        "ratio",
-        PALETTE["green"],
-    ),
-    SignalRow(
-        "surprise",
-        signal.poisson_neglog10p(covered, expected)[start:end],
-        1,
-        "-log10 p",
-        PALETTE["purple"],
-        line=2.0,
-    ),
-]
-figure = genome_browser(
-    chrom, start, end, rows, "One stretch, four tracks: what was counted and how remarkable it is"
+tracks = {
+    "coverage\nfragments": (covered, "blue"),
+    "expected\nfragments": (expected, "orange"),
+    "fold change\nratio": (signal.fold_change(covered, expected), "green"),
+    "surprise\n-log10 p": (signal.poisson_neglog10p(covered, expected), "purple"),
+}
+rows = []
+for label, (values, colour) in tracks.items():
+    rows.append(plots.SignalRow(label, values[start:end], 1, colour=plots.PALETTE[colour]))
+figure = plots.genome_browser(
+    chrom, start, end, rows, "One stretch: what was counted, and how remarkable it is"
 )
-show(
-    figure,
-    f"Coverage, expected coverage, fold change and -log10 p along 2 kb of {chrom}: three share one shape, and -log10 p is near 0 away from the peak.",
-)
+alt = f"Coverage, expected coverage, fold change and -log10 p along 2 kb of {chrom}: three share one shape, and -log10 p is near 0 away from the peak."
+plots.show(figure, alt)
 
 # %% [markdown]
 # Both come from the same two numbers, but they answer different questions. Fold change says how *large* an effect is, and is noisy where little is
@@ -268,17 +236,17 @@ table.iloc[len(table) // 2 :].head(4)
 # it. So the question is how far such answers are from the exact mean, and in which bins. We place bins at random and compare.
 
 # %%
-coverage_id = "atac_A_coverage"  # of the small genomes that seeds make; a real data set stays with its own track
+# The coverage file of the small genomes that seeds make; a real data set stays with its own track.
+coverage_id = "atac_A_coverage"
 
 
 def track_at(place):
     """Path of the track to experiment on, and the chromosome's name in that file."""
     track_path = place.data.tracks.get(coverage_id, path)
-    return track_path, resolve_name(
-        place.chrom, bigwig.chrom_lengths(track_path), aliases, "the track"
-    )
+    return track_path, resolve_name(place.chrom, bigwig.chrom_lengths(track_path), aliases, "the track")
 
 
+# %%
 def disagreement(place, width, rng, bins=100):
     """Mean difference of zoom summary and exact mean over random bins, relative to the mean signal."""
     track_path, name = track_at(place)
@@ -310,21 +278,15 @@ results = pd.DataFrame(results)
 
 # %%
 figure, axis = plt.subplots(figsize=(6, 3.2))
-every_seed(results, "width", "difference", axis=axis)
-axis.axhline(0.01, color=PALETTE["black"], linestyle="--", linewidth=1)
-axis.set(
-    xscale="log",
-    xlabel="width of a bin (bp)",
-    ylabel="relative difference",
-    xticks=sorted(set(results["width"])),
-)
+plots.every_seed(results, "width", "difference", axis=axis)
+axis.axhline(0.01, color=plots.PALETTE["black"], linestyle="--", linewidth=1)
+axis.set(xscale="log", xlabel="width of a bin (bp)", ylabel="relative difference")
+axis.set_xticks(sorted(set(results["width"])))
 axis.minorticks_off()
 axis.set_xticklabels(f"{width:,}" for width in sorted(set(results["width"])))
 axis.set_title("Zoom summaries against exact means: a saw above the dashed 1 %")
-show(
-    figure,
-    "Relative difference of zoom summary and exact mean against bin width, a dot a seed: zero in narrow bins, then a saw far above 1 %.",
-)
+alt = "Relative difference of zoom summary and exact mean against bin width, a dot a seed: zero in narrow bins, then a saw far above 1 %."
+plots.show(figure, alt)
 
 # %% [markdown]
 # Narrow bins are answered from the intervals themselves, so nothing differs. From some width on, the reader takes a zoom level instead, and the answer is off.
@@ -360,9 +322,7 @@ findings.record("F01b", per_seed, dataset=data)
 # The choice changes means. Average four bases by hand, of which the file covers one, with a value of 8:
 
 # %%
-bases = np.array(
-    [8.0, np.nan, np.nan, np.nan]
-)  # NaN stands for a base that the file does not cover
+bases = np.array([8.0, np.nan, np.nan, np.nan])  # NaN stands for a base that the file does not cover
 print(
     f"uncovered is missing: mean {np.nanmean(bases):.0f}    uncovered is zero: mean {np.nan_to_num(bases).mean():.0f}"
 )
@@ -372,9 +332,7 @@ bigwig.write_bigwig(
     tiny, {"chr1": 12}, {"chr1": ([0, 4], [1, 8], [8.0, np.nan])}
 )  # 0-1 is 8, 4-8 says NaN, the rest is uncovered
 for uncovered in ("missing", "zero"):
-    print(
-        f"bin_signal, uncovered={uncovered!r}: {signal.bin_signal(tiny, 'chr1', 4, uncovered=uncovered)}"
-    )
+    print(f"bin_signal, uncovered={uncovered!r}: {signal.bin_signal(tiny, 'chr1', 4, uncovered=uncovered)}")
 
 # %% [markdown]
 # The helper follows the choice for what is uncovered, and never turns an explicit NaN into a 0. How often does the choice matter? Bin a coverage track both
@@ -385,20 +343,19 @@ for uncovered in ("missing", "zero"):
 def share_that_changes_side(place, threshold):
     """Share of bins that a threshold keeps under one reading of uncovered bases and drops under the other."""
     track_path, name = track_at(place)
-    read = {
-        uncovered: signal.bin_signal(
-            track_path, name, bin_size, start=place.start, end=place.end, uncovered=uncovered
-        )
-        for uncovered in ("missing", "zero")
-    }
-    return np.mean((read["missing"] >= threshold) != (read["zero"] >= threshold))
+    where = {"start": place.start, "end": place.end}
+    missing, zero = (
+        signal.bin_signal(track_path, name, bin_size, uncovered=reading, **where)
+        for reading in ("missing", "zero")
+    )
+    return np.mean((missing >= threshold) != (zero >= threshold))
 
 
+# %%
+settings = findings.conditions("F02", world)
 per_seed = []
 for seed in numbers:
-    place = place_for_seed(
-        data, seed, ids=["genome", coverage_id], settings=findings.conditions("F02", world)
-    )
+    place = place_for_seed(data, seed, ids=["genome", coverage_id], settings=settings)
     per_seed.append(share_that_changes_side(place, threshold))
 findings.record("F02", per_seed, dataset=data)
 
@@ -439,9 +396,7 @@ with pyBigWig.open(str(path)) as file:
     middle = length_here // 2
     values = file.values(name, middle, middle + 100 * bin_size, numpy=True)
 by_hand = np.nanmean(np.where(np.isnan(values), 0, values).reshape(-1, bin_size), axis=1)
-helper = signal.bin_signal(
-    path, here, bin_size, start=middle, end=middle + 100 * bin_size, uncovered="zero"
-)
+helper = signal.bin_signal(path, here, bin_size, start=middle, end=middle + 100 * bin_size, uncovered="zero")
 measured = ~np.isnan(helper)
 assert np.allclose(by_hand[measured], helper[measured], rtol=1e-5) or np.isnan(values).any()
 binned = signal.bin_signal(path, here, bin_size, uncovered="zero")
@@ -458,25 +413,22 @@ print(f"{np.isnan(binned).mean():.1%} of the bins could not be measured")
 measured = binned[~np.isnan(binned)]
 squeezed = signal.arcsinh(measured)
 assert np.allclose(squeezed, np.log(measured + np.sqrt(measured**2 + 1)), atol=1e-4)
+for label, values in {"raw": measured, "arcsinh": squeezed}.items():
+    upper = values[values >= np.median(values)]
+    print(
+        f"{label}: the largest bin is {values.max() / np.median(upper):,.1f} times the median of the upper half"
+    )
+
+# %%
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), sharey=True)
-for axis, values, label in zip(
-    axes, (measured, squeezed), (chosen, f"arcsinh of {chosen}"), strict=True
-):
-    axis.hist(values, bins=60, color=PALETTE["blue"])
+for axis, values, label in zip(axes, (measured, squeezed), (chosen, f"arcsinh of {chosen}"), strict=True):
+    axis.hist(values, bins=60, color=plots.PALETTE["blue"])
     axis.set(yscale="log", xlabel=label)
 axes[0].set_ylabel("number of bins")
-figure.suptitle(
-    "A few bins hold most of the signal; arcsinh brings them closer", x=0.02, ha="left", fontsize=11
-)
-show(
-    figure,
-    "Two histograms of binned signal, counts on a log scale: raw values with a very long right tail, and arcsinh values with a short one.",
-)
-print(
-    f"largest / median of the upper half: raw {measured.max() / np.median(measured[measured >= np.median(measured)]):,.1f}, ",
-    end="",
-)
-print(f"arcsinh {squeezed.max() / np.median(squeezed[squeezed >= np.median(squeezed)]):,.1f}")
+axes[0].set_title("A few bins hold most of the signal ...")
+axes[1].set_title("... and arcsinh brings them closer")
+alt = "Two histograms of binned signal, counts on a log scale: raw values with a very long right tail, and arcsinh values with a short one."
+plots.show(figure, alt)
 
 # %% [markdown]
 # It is sometimes said that arcsinh also takes away the effect of sequencing depth. It bends values; it does not know how many fragments there were. Lesson
@@ -506,6 +458,7 @@ def share_kept(places, length, span):
     return np.mean(surprise[:whole].reshape(-1, bin_size).mean(axis=1) >= 2)
 
 
+# %%
 def depth_ratio(seed):
     """Share kept at full depth over that at a share of it, for a seed's own place."""
     place = place_for_seed(data, seed, ids=["genome", "atac_A_fragments"])
@@ -519,9 +472,7 @@ def depth_ratio(seed):
 
 
 # %%
-by_depth = pd.DataFrame(
-    [depth_ratio(seed) for seed in numbers] if data.by_role("fragments") else []
-)
+by_depth = pd.DataFrame([depth_ratio(seed) for seed in numbers] if data.by_role("fragments") else [])
 print(
     "share of bins kept:"
     if len(by_depth)
@@ -563,9 +514,7 @@ regions.filter_counts(usable)
 # %%
 busiest = int(np.argmax(np.convolve(covered, np.ones(500), mode="same")))
 for label, base in {"busiest 500 bp": busiest, "tallest peak": centre}.items():
-    print(
-        f"{label} of {chrom}, around {base:,}: {covered[base]} fragments, {expected[base]:.0f} expected"
-    )
+    print(f"{label} of {chrom}, around {base:,}: {covered[base]} fragments, {expected[base]:.0f} expected")
 
 # %% [markdown]
 # Where as many are expected as are seen, the control library has the tower as well, so it says nothing about the cell. Kept in training, it would dominate a
@@ -581,9 +530,7 @@ else:
     peaks = regions.peaks(peak_file, aliases)
     share = regions.label_windows(usable, peaks).mean()
     width = (peaks["end"] - peaks["start"]).median()
-    print(
-        f"{len(peaks):,} peaks, median width {width:.0f} bp; {share:.1%} of the usable windows touch one"
-    )
+    print(f"{len(peaks):,} peaks, median width {width:.0f} bp; {share:.1%} of the usable windows touch one")
 
 # %% [markdown]
 # Few windows are positive. Lesson 02 is about what that does to training and to scores.
@@ -595,9 +542,7 @@ else:
 
 # %%
 held_out = data.manifest.splits
-prepared = prepare_dataset(
-    data, bin_size=bin_size, tracks=[chosen] if chosen in data.tracks else None
-)
+prepared = prepare_dataset(data, bin_size=bin_size, tracks=[chosen] if chosen in data.tracks else None)
 on_tracks = usable[usable["chrom"].isin(prepared.lengths)].reset_index(drop=True)
 split = splits.split_by_chromosome(on_tracks, held_out.validation, held_out.test, held_out.train)
 split.summary().round(3)
@@ -624,20 +569,12 @@ print(f"the second call opens the same folder: {again.folder == prepared.folder}
 # sequence and target are reversed. Lesson 04 asks what that is good for.
 
 # %%
-batches = WindowBatches(
-    prepared,
-    split.train,
-    window=window,
-    batch_size=64,
-    seed=first_seed,
-    jitter=4 * bin_size,
-    reverse_complement=True,
-    missing="mask",
-)
+options = {"window": window, "batch_size": 64, "seed": first_seed, "missing": "mask"}
+batches = WindowBatches(prepared, split.train, jitter=4 * bin_size, reverse_complement=True, **options)
 codes, targets, weights = batches[0]
-print(
-    f"sequence {codes.shape} {codes.dtype}, target {targets.shape} {targets.dtype}, weight {weights.shape}: 0 where nothing was measured"
-)
+print(f"sequence {codes.shape} {codes.dtype}")
+print(f"target   {targets.shape} {targets.dtype}")
+print(f"weight   {weights.shape} {weights.dtype}, 0 where nothing was measured")
 first_epoch = codes.copy()
 batches.on_epoch_end()
 print(f"the next epoch begins with the same windows: {np.array_equal(batches[0][0], first_epoch)}")
@@ -647,31 +584,12 @@ print(f"the next epoch begins with the same windows: {np.array_equal(batches[0][
 # sequence. Check the last one by hand: in a reversed window, the target must be the reverse of the track at that place.
 
 # %%
-plain = WindowBatches(
-    prepared,
-    split.train,
-    window=window,
-    batch_size=64,
-    seed=first_seed,
-    shuffle=False,
-    missing="mask",
-)
-turned = WindowBatches(
-    prepared,
-    split.train,
-    window=window,
-    batch_size=64,
-    seed=first_seed,
-    shuffle=False,
-    missing="mask",
-    reverse_complement=True,
-)
+plain = WindowBatches(prepared, split.train, shuffle=False, **options)
+turned = WindowBatches(prepared, split.train, shuffle=False, reverse_complement=True, **options)
 same = (plain[0][0] == turned[0][0]).all(axis=1)
 assert np.array_equal(turned[0][0][~same], reverse_complement_codes(plain[0][0][~same]))
 assert np.array_equal(turned[0][1][~same], plain[0][1][~same][:, ::-1])
-print(
-    f"{(~same).sum()} of {len(same)} windows are read from the other strand, each with its target"
-)
+print(f"{(~same).sum()} of {len(same)} windows are read from the other strand, each with its target")
 
 # %% [markdown]
 # ## 11 · One picture of all of it
@@ -681,38 +599,32 @@ print(
 
 # %%
 track_here = prepared.signal(prepared.tracks[0])[held_out.test[0]]
-busiest = (
-    int(np.nanargmax(np.convolve(np.nan_to_num(track_here), np.ones(900), mode="same"))) * bin_size
-)
+busiest = int(np.nanargmax(np.convolve(np.nan_to_num(track_here), np.ones(900), mode="same"))) * bin_size
 left = max(busiest - 15_000, 0) // bin_size * bin_size
 right = left + 30_000 // bin_size * bin_size
 values = track_here[left // bin_size : right // bin_size]
-above = regions.thresholded_bins(
-    {"here": track_here}, {"here": known[held_out.test[0]]}, bin_size, threshold
-)
+above = regions.thresholded_bins({"here": track_here}, {"here": known[held_out.test[0]]}, bin_size, threshold)
 used = split.test[split.test["chrom"] == held_out.test[0]]
 rows = [
-    SignalRow(prepared.tracks[0], values, bin_size, "mean of a bin", line=threshold),
-    IntervalRow("above threshold", above, PALETTE["green"]),
-    IntervalRow("usable windows", used.assign(end=used["end"] - 100), PALETTE["sky"]),
+    plots.SignalRow(prepared.tracks[0], values, bin_size, "mean of a bin", line=threshold),
+    plots.IntervalRow("above threshold", above, plots.PALETTE["green"]),
+    plots.IntervalRow("usable windows", used.assign(end=used["end"] - 100), plots.PALETTE["sky"]),
 ]
 if peak_file is not None:
     rows.append(
-        IntervalRow("called peaks", peaks[peaks["chrom"] == held_out.test[0]], PALETTE["orange"])
+        plots.IntervalRow("called peaks", peaks[peaks["chrom"] == held_out.test[0]], plots.PALETTE["orange"])
     )
 
 # %%
 if data.by_role("truth"):
     truth = read_truth(data.paths["truth"])
     key = truth[truth["chrom"] == held_out.test[0]]
-    rows += [IntervalRow(label, key[key["kind"] == kind], colour) for kind, label, colour in (
-        ("element", "elements (key)", PALETTE["vermilion"]), ("motif", "motifs (key)", PALETTE["black"]), ("repeat", "repeats (key)", "0.6"),
+    rows += [plots.IntervalRow(label, key[key["kind"] == kind], colour) for kind, label, colour in (
+        ("element", "elements (key)", plots.PALETTE["vermilion"]), ("motif", "motifs (key)", plots.PALETTE["black"]), ("repeat", "repeats (key)", "0.6"),
     )]  # fmt: skip
-figure = genome_browser(held_out.test[0], left, right, rows, "From a track to training windows")
-show(
-    figure,
-    f"30 kb of {held_out.test[0]}: a binned track with a dashed threshold, the stretches above it, usable windows, and annotation rows below.",
-)
+figure = plots.genome_browser(held_out.test[0], left, right, rows, "From a track to training windows")
+alt = f"30 kb of {held_out.test[0]}: a binned track with a dashed threshold, the stretches above it, usable windows, and annotation rows below."
+plots.show(figure, alt)
 
 # %% [markdown]
 # ## Exercises
@@ -761,9 +673,7 @@ windows_kept = ...
 # %% tags=["check"]
 places = split.train[["chrom", "start", "end"]].itertuples(index=False)
 count = sum(bool((prepared.window(*place)[1] > threshold).any()) for place in places)
-check(
-    windows_kept, lambda n: n == count, "Compare the largest bin of each window with the threshold."
-)
+check(windows_kept, lambda n: n == count, "Compare the largest bin of each window with the threshold.")
 
 # %% tags=["solution"]
 kept_signal = prepared.signal(prepared.tracks[0])
