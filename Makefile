@@ -37,8 +37,14 @@ test: .venv/.ready  ## style, types, lessons and unit tests
 lab: .venv/.ready  ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
-bench: .venv/.ready  ## speed and memory against named alternatives
-	$(BIN)/python benchmarks/run_all.py
+bench: .venv-bench/.ready  ## speed and memory against named alternatives
+	PYTHONPATH=. .venv-bench/bin/python benchmarks/run_all.py
+
+# The alternatives that are measured against have needs of their own, so they live apart.
+.venv-bench/.ready: .venv/.ready benchmarks/requirements.lock
+	$(PYTHON) -m venv .venv-bench
+	$(UV) pip sync --quiet --python .venv-bench/bin/python --require-hashes benchmarks/requirements.lock
+	touch $@
 
 nulls: .venv/.ready  ## every finding in the world where its cause is switched off
 	$(BIN)/course nulls $(LESSONS) --out "$(OUT)-nulls"
@@ -46,10 +52,12 @@ nulls: .venv/.ready  ## every finding in the world where its cause is switched o
 lessons: .venv/.ready  ## execute the lessons from their sources, as they are committed
 	$(BIN)/course build $(LESSONS)
 
-LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links
-lock:  ## resolve requirements.lock anew from pyproject.toml
-	test -x $(UV) || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv)
-	$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.lock
+LOCK := $(UV) pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+lock:  ## resolve requirements.lock, and that of the benchmarks, anew from pyproject.toml
+	test -x $(UV) || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv)
+	$(LOCK) --all-extras -o requirements.lock
+	$(LOCK) benchmarks/requirements.in -o benchmarks/requirements.lock
 
 clean:
-	rm -rf .venv course_run course_run-nulls
+	rm -rf .venv .venv-bench course_run course_run-nulls

@@ -1,7 +1,8 @@
-"""The parts of the README that are made: badges, syllabus, findings. And the badges of the lessons, from the same one address."""
+"""The parts of the README that are made: badges, syllabus, findings, picture. And the badges of the lessons, from the same one address."""
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from helpers.course.lessons import Lesson, list_lessons
 from helpers.course.sources import badges, published, repository
 from helpers.course.verdicts import TIMES, effect_text
 from helpers.errors import InputError
+from helpers.files.placing import write_bytes
+
+PICTURE = "docs/browser.png"
+PICTURE_TAG = "readme-picture"
 
 
 def syllabus_table(lessons: list[Lesson]) -> str:
@@ -66,8 +71,19 @@ def made_readme(readme: Path, notebooks: Path) -> str:
     return replace_block(text, "findings", findings_table(read_json(committed) if committed.exists() else []))
 
 
+def tagged_picture(notebooks: list[nbformat.NotebookNode]) -> bytes | None:
+    """Return the first picture that a cell with the tag `readme-picture` shows, as PNG; None if there is none."""
+    for notebook in notebooks:
+        for cell in notebook.cells:
+            outputs = cell.get("outputs", []) if PICTURE_TAG in cell.metadata.get("tags", []) else []
+            for output in outputs:
+                if "image/png" in output.get("data", {}):
+                    return base64.b64decode(output["data"]["image/png"])
+    return None
+
+
 def refresh(readme: Path, notebooks: Path, *, check: bool = False) -> list[str]:
-    """Bring README.md and the badges of the lessons' notebooks up to date.
+    """Bring README.md, its picture and the badges of the lessons' notebooks up to date.
 
     Parameters
     ----------
@@ -86,11 +102,15 @@ def refresh(readme: Path, notebooks: Path, *, check: bool = False) -> list[str]:
     if wanted != readme.read_text(encoding="utf-8"):
         changed.append(readme.name)
         if not check:
-            part = readme.with_name(f".{readme.name}.part")
-            part.write_text(wanted, encoding="utf-8")
-            part.replace(readme)
-    for lesson in list_lessons(notebooks):
-        notebook = nbformat.read(lesson.path, as_version=4)
+            write_bytes(readme, wanted.encode())
+    pages = [nbformat.read(lesson.path, as_version=4) for lesson in list_lessons(notebooks)]
+    picture, drawn = readme.parent / PICTURE, tagged_picture(pages)
+    if drawn is not None and (not picture.exists() or picture.read_bytes() != drawn):
+        changed.append(PICTURE)
+        if not check:
+            picture.parent.mkdir(exist_ok=True)
+            write_bytes(picture, drawn)
+    for lesson, notebook in zip(list_lessons(notebooks), pages, strict=True):
         texts = [published(cell.source, lesson.name, repository()) for cell in notebook.cells]
         if texts != [cell.source for cell in notebook.cells]:
             changed.append(lesson.path.name)

@@ -615,7 +615,7 @@ if peak_file is not None:
         plots.IntervalRow("called peaks", peaks[peaks["chrom"] == held_out.test[0]], plots.PALETTE["orange"])
     )
 
-# %%
+# %% tags=["readme-picture"]
 if data.by_role("truth"):
     truth = read_truth(data.paths["truth"])
     key = truth[truth["chrom"] == held_out.test[0]]
