@@ -395,11 +395,12 @@ with pyBigWig.open(str(path)) as file:
     length_here = file.chroms()[name]
     middle = length_here // 2
     values = file.values(name, middle, middle + 100 * bin_size, numpy=True)
-by_hand = np.nanmean(np.where(np.isnan(values), 0, values).reshape(-1, bin_size), axis=1)
-helper = signal.bin_signal(path, here, bin_size, start=middle, end=middle + 100 * bin_size, uncovered="zero")
-measured = ~np.isnan(helper)
-assert np.allclose(by_hand[measured], helper[measured], rtol=1e-5) or np.isnan(values).any()
-binned = signal.bin_signal(path, here, bin_size, uncovered="zero")
+bins = values.reshape(-1, bin_size)
+counted = np.isfinite(bins).sum(axis=1)
+by_hand = np.where(counted > 0, np.nansum(bins, axis=1) / np.maximum(counted, 1), np.nan)
+helper = signal.bin_signal(path, name, bin_size, start=middle, end=middle + 100 * bin_size)
+assert np.allclose(by_hand, helper, rtol=1e-5, equal_nan=True)
+binned = signal.bin_signal(path, here, bin_size, uncovered="zero", aliases=aliases)
 print(
     f"{length_here:,} bp are {len(binned):,} bins; the last one covers {length_here - (len(binned) - 1) * bin_size} bp"
 )

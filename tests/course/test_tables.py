@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from helpers.course import nulls, readme, report
@@ -60,6 +62,21 @@ def test_badges_of_notebooks_follow_the_address(lesson, tmp_path: Path, monkeypa
     text = path.read_text()
     assert "old" not in text
     assert "git+https://github.com/new/home" in text
+
+
+def test_picture_is_that_of_the_tagged_cell(lesson, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = lesson("01_a", "1", title="A")
+    (tmp_path / "README.md").write_text(README)
+    readme.refresh(tmp_path / "README.md", path.parent)
+    notebook = nbformat.read(path, as_version=4)
+    shown = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(b"picture").decode()})
+    notebook.cells += [nbformat.v4.new_code_cell("1", outputs=[shown], metadata={"tags": [readme.PICTURE_TAG]})]
+    nbformat.write(notebook, path)
+    assert readme.refresh(tmp_path / "README.md", path.parent, check=True) == ["docs/browser.png"]
+    assert not (tmp_path / "docs").exists()
+    assert readme.refresh(tmp_path / "README.md", path.parent) == ["docs/browser.png"]
+    assert (tmp_path / "docs" / "browser.png").read_bytes() == b"picture"
+    assert readme.refresh(tmp_path / "README.md", path.parent) == []
 
 
 @pytest.mark.parametrize(
