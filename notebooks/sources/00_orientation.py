@@ -56,7 +56,7 @@ plots.use_course_style()
 # %% tags=["parameters"]
 dataset = "simulated"
 profile = "quick"  # smoke, quick or full
-seeds = 5  # how many seeds an experiment runs over
+seeds = 10  # how many seeds an experiment runs over
 first_seed = 0
 tracking = "off"  # this lesson trains nothing, so there is nothing to track
 world = "default"  # "null" switches off the cause of what is shown

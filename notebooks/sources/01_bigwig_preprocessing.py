@@ -62,7 +62,7 @@ plots.use_course_style()
 # %% tags=["parameters"]
 dataset = "simulated"  # or the name or file of another manifest
 profile = "quick"  # smoke, quick or full
-seeds = 5  # how many seeds an experiment runs over
+seeds = 10  # how many seeds an experiment runs over
 first_seed = 0
 tracking = "off"  # this lesson trains nothing, so there is nothing to track
 track = ""  # id of the track to look at; empty for the data set's first
@@ -450,39 +450,51 @@ print(f"{chosen} on {here}: {kept:.1%} of the measured {bin_size}-bp bins reach 
 
 
 # %%
-def share_kept(places, length, span):
+def share_kept(table, lengths, spans):
     """Share of 32-bp bins with -log10 p of at least 2, computed from fragments without a control."""
-    count = signal.fragment_coverage(places, places["chrom"].iloc[0], length)
-    expected = signal.local_lambda(count, count.mean(), windows=(10_000,))
-    surprise = signal.poisson_neglog10p(count, expected)[slice(*span)]
-    whole = len(surprise) // bin_size * bin_size
-    return np.mean(surprise[:whole].reshape(-1, bin_size).mean(axis=1) >= 2)
+    binned = []
+    for chrom, (start, end) in spans.items():
+        count = signal.fragment_coverage(table, chrom, lengths[chrom])
+        expected = signal.local_lambda(count, count.mean(), windows=(10_000,))
+        surprise = signal.poisson_neglog10p(count, expected)[start:end]
+        surprise = surprise[: len(surprise) // bin_size * bin_size]
+        binned.append(surprise.reshape(-1, bin_size).mean(axis=1))
+    return np.mean(np.concatenate(binned) >= 2)
 
 
 # %%
-def depth_ratio(seed):
-    """Share kept at full depth over that at a share of it, for a seed's own place."""
+def depth_ratio(seed, depth_share):
+    """Share kept at full depth over that at a share of it: a small genome, or a stretch of a real one."""
     place = place_for_seed(data, seed, ids=["genome", "atac_A_fragments"])
     table = reads.read_fragments(next(iter(place.data.by_role("fragments").values())), aliases)
-    table = table[table["chrom"] == place.chrom].reset_index(drop=True)
     with Genome(place.data.genome) as genome:
-        length = genome.lengths[place.chrom]
-    fewer = table.sample(frac=findings.conditions("F03", world)["depth_share"], random_state=seed)
-    full, thinned = (share_kept(part, length, (place.start, place.end)) for part in (table, fewer))
-    return {"seed": seed, "full depth": full, "a fifth": thinned, "ratio": full / thinned}
+        lengths = dict(genome.lengths)
+    spans = {place.chrom: (place.start, place.end)}
+    if place.data.seed is not None:
+        spans = {chrom: (0, length) for chrom, length in lengths.items()}
+    fewer = table.sample(frac=depth_share, random_state=seed)
+    full, thinned = (share_kept(part, lengths, spans) for part in (table, fewer))
+    return {"seed": seed, "share": depth_share, "full": full, "thinned": thinned, "ratio": full / thinned}
 
 
 # %%
-by_depth = pd.DataFrame([depth_ratio(seed) for seed in numbers] if data.by_role("fragments") else [])
-print(
-    "share of bins kept:"
-    if len(by_depth)
-    else f"{data.name} has no fragments, so its depth cannot be changed: F03 is not tested here"
-)
+depth_share = findings.conditions("F03", world)["depth_share"]
+has_fragments = bool(data.by_role("fragments"))
+by_depth = pd.DataFrame([depth_ratio(seed, depth_share) for seed in numbers] if has_fragments else [])
+print("share of bins kept:" if has_fragments else f"{data.name} has no fragments: F03 is not tested here")
 by_depth.round(3)
 
 # %%
-findings.record("F03", by_depth["ratio"], dataset=data) if len(by_depth) else None
+findings.record("F03", by_depth["ratio"], dataset=data) if has_fragments else None
+
+# %% [markdown]
+# Two questions hide in that box. Does the share grow at all? It does if the interval lies above 1. Does it grow by as much as we said would matter? That is
+# what the verdict answers. Should it say no, ask again where it would say yes: here, with a larger contrast in depth, on three seeds.
+
+# %%
+some = list(numbers)[:3] if has_fragments else []
+contrast = pd.DataFrame([depth_ratio(seed, share) for share in (0.5, 0.2, 0.1, 0.05) for seed in some])
+contrast.groupby("share", sort=False)["ratio"].agg(["mean", "min", "max"]).round(2) if some else None
 
 # %% [markdown]
 # So "a tenth of the genome passes" is a statement about an experiment, not about a genome. Two tracks of unequal depth, cut at the same threshold, give
