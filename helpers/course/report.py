@@ -88,7 +88,7 @@ def _total(lessons: list[dict[str, Any]]) -> str:
     """Time of all lessons together, and the highest memory of one."""
     seconds = sum(entry["seconds"] for entry in lessons)
     memory = max((entry["peak_memory_mb"] for entry in lessons), default=0.0)
-    return f"{len(lessons)} lesson{'s' if len(lessons) > 1 else ''}, {seconds / 60:.1f} minutes, at most {memory:,.0f} MB"
+    return f"{len(lessons)} lesson{'' if len(lessons) == 1 else 's'}, {seconds / 60:.1f} minutes, at most {memory:,.0f} MB"
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:
