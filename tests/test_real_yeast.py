@@ -1,0 +1,104 @@
+"""The course on real yeast data: fetched over HTTP on this machine, run to the end, and compared with facts known from elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.course.plan import RunOptions
+from helpers.course.runner import run_course
+from helpers.data.datasets import load_dataset
+from helpers.files.fasta import Genome, reverse_complement
+from helpers.prepare.signal import bin_signal
+
+STOPS = {"TAA", "TAG", "TGA"}
+LEAST = 900  # bp of an open reading frame, without its stop
+
+
+@pytest.fixture(scope="module")
+def mirror(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a web server on this machine that holds the real files, each under its base name."""
+    folder = tmp_path_factory.mktemp("mirror")
+    for path in real_data.rglob("*"):
+        if path.is_file():
+            (folder / path.name).symlink_to(path)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "found"), [("yeast_multi_assay", {"F01a", "F01b", "F02"}), ("yeast_atac", {"F01a", "F01b", "F02", "F03"})]
+)
+def test_course_runs_on_real_data(dataset: str, found: set[str], mirror: str, tmp_path: Path) -> None:
+    lessons = run_course(RunOptions(tmp_path / "run", dataset=dataset, profile="smoke", mirror=mirror))
+    status = {entry["lesson"]: (entry["status"], entry["error"]) for entry in lessons}
+    assert status["01"] == ("ok", None)
+    assert status["00"][0] == "skipped"
+    assert "needs a simulated data set" in str(status["00"][1])
+    entries = json.loads((tmp_path / "run" / "findings.json").read_text())
+    assert {entry["id"] for entry in entries} == found
+    assert {(entry["dataset"], entry["seeds"]) for entry in entries} == {(dataset, 1)}
+    assert list(json.loads((tmp_path / "run" / "run.json").read_text())["dataset_digests"]) == [dataset]
+    assert (tmp_path / "run" / "index.html").exists()
+
+
+def open_reading_frames(sequence: str) -> list[tuple[int, int]]:
+    """Find the frames from the first ATG after a stop to the next stop, 900 bp or longer, on one strand."""
+    found = []
+    for frame in range(3):
+        start = None
+        for place in range(frame, len(sequence) - 2, 3):
+            codon = sequence[place : place + 3]
+            if codon == "ATG" and start is None:
+                start = place
+            elif codon in STOPS:
+                if start is not None and place - start >= LEAST:
+                    found.append((start, place))
+                start = None
+    return found
+
+
+def test_rna_is_transcribed_from_the_strand_of_its_reading_frame(mirror: str) -> None:
+    data = load_dataset("yeast_multi_assay", mirror=mirror, progress=False)
+    means: dict[tuple[str, str], list[float]] = {(track, strand): [] for track in ("RNA_fwd", "RNA_rev") for strand in "+-"}
+    with Genome(data.genome, data.aliases) as genome:
+        for chrom in ("chrII", "chrIV", "chrXVI"):
+            sequence, length = genome.fetch(chrom), genome.lengths[chrom]
+            backward = [(length - end, length - start) for start, end in open_reading_frames(reverse_complement(sequence))]
+            for track in ("RNA_fwd", "RNA_rev"):
+                values = bin_signal(data.paths[track], chrom, 1, aliases=data.aliases)
+                means[track, "+"] += [float(np.nanmean(values[slice(*orf)])) for orf in open_reading_frames(sequence)]
+                means[track, "-"] += [float(np.nanmean(values[slice(*orf)])) for orf in backward]
+    assert {key: (len(values), round(float(np.median(values)), 2)) for key, values in means.items()} == {
+        ("RNA_fwd", "+"): (549, 13.16),
+        ("RNA_fwd", "-"): (553, 0.10),
+        ("RNA_rev", "+"): (549, 0.15),
+        ("RNA_rev", "-"): (553, 16.40),
+    }
+
+
+def test_nucleosomes_are_absent_at_reb1_sites(mirror: str) -> None:
+    """REB1 binds TTACCCG and keeps nucleosomes away; another word of the same letters does not."""
+    data = load_dataset("yeast_multi_assay", mirror=mirror, progress=False)
+    at: dict[str, list[float]] = {"TTACCCG": [], "TCACTCG": []}
+    with Genome(data.genome, data.aliases) as genome:
+        for chrom in ("chrII", "chrIV", "chrXVI"):
+            sequence = genome.fetch(chrom)
+            values = bin_signal(data.paths["MNase"], chrom, 1, aliases=data.aliases)
+            for word, found in at.items():
+                for strand in (word, reverse_complement(word)):
+                    places = [i for i in range(len(sequence) - 6) if sequence.startswith(strand, i)]
+                    found += list(values[np.array(places) + 3] / np.nanmean(values))
+    assert np.mean(at["TTACCCG"]) < 0.5
+    assert 0.85 < np.mean(at["TCACTCG"]) < 1.15
