@@ -32,7 +32,7 @@ course: .venv/.ready  ## run the lessons headless and write a report
 	$(BIN)/course run $(LESSONS) $(RUN_OPTIONS)
 
 test: .venv/.ready  ## style, types, lessons and unit tests
-	$(BIN)/python tests/run_all.py
+	$(BIN)/python tests/run_all.py $(LESSONS)
 
 lab: .venv/.ready  ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks

@@ -40,8 +40,21 @@ def test_every_step_runs_and_one_failure_fails_all(
     ran = []
     monkeypatch.setattr(run_all, "command", lambda line: ran.append(line[0]) or Counter(failed=1))
     monkeypatch.setattr(run_all, "pytest", lambda line, *_: ran.append(line[-1]) or Counter(passed=5))
-    assert run_all.main() == 1
-    assert ran == ["ruff", "ruff", "mypy", "notebooks", "tests"]
+    assert run_all.main([]) == 1
+    last = sorted(path.name for path in (run_all.ROOT / "notebooks").glob("*.ipynb"))[-1]
+    assert ran == ["ruff", "ruff", "mypy", f"notebooks/{last}", "tests"]
     assert capsys.readouterr().out.splitlines()[-1].startswith("3 failed, 10 passed in ")
     monkeypatch.setattr(run_all, "command", lambda _: Counter(passed=1))
-    assert run_all.main() == 0
+    assert run_all.main([]) == 0
+
+
+def test_lessons_can_be_chosen(run_all: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = []
+    monkeypatch.setattr(run_all, "command", lambda _: Counter(passed=1))
+    monkeypatch.setattr(run_all, "pytest", lambda line, given, _: ran.append((line, given)) or Counter(passed=1))
+    assert run_all.main(["00"]) == 0
+    (lessons, _), (_, tests) = ran
+    assert [name for name in lessons if name.endswith(".ipynb")] == ["notebooks/00_orientation.ipynb"]
+    assert tests["COURSE_NBVAL_LESSONS"] == "00"
+    assert run_all.main(["77"]) == 2
+    assert capsys.readouterr().err.startswith("error: there is no lesson '77': choose from 00, 01")
