@@ -233,8 +233,9 @@ def _bytes(manifest: Manifest, entry: FileEntry) -> int | None:
     if entry.origin == "simulated":
         return None
     path, expected = place_of(manifest, entry)
-    if entry.bytes is not None or (expected is not None and expected.size is not None):
-        return entry.bytes or (expected.size if expected else None)
+    stated = entry.bytes if expected is None else expected.size
+    if stated is not None:
+        return stated
     return path.stat().st_size if path is not None and path.is_file() else None
 
 

@@ -80,8 +80,12 @@ def _checked_in_place(manifest: Manifest, entry: FileEntry, path: Path) -> Path:
         )
     if path.stat().st_size == 0:
         raise InputError(f"data set {manifest.name!r}, file {entry.id!r}: {path} is empty; fetch or make it again")
-    expected = pinned(entry)
+    expected, size = pinned(entry), path.stat().st_size
+    wanted, got = "", ""
     if expected is not None and not matches(path, expected):
-        got = Checksum(expected.algorithm, known_digest(path, expected.algorithm), path.stat().st_size)
-        raise InputError(f"{path}: expected {expected}; got {got}: the file has changed, or the manifest has to")
+        wanted, got = str(expected), str(Checksum(expected.algorithm, known_digest(path, expected.algorithm), size))
+    elif entry.bytes not in (None, size):
+        wanted, got = f"{entry.bytes:,} bytes", f"{size:,} bytes"
+    if wanted:
+        raise InputError(f"{path}: expected {wanted}; got {got}: the file has changed, or the manifest has to")
     return path

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import InputError
+from helpers.files.chroms import genome_names
 from helpers.files.placing import write_bytes
 from helpers.files.table_text import TextTable, first_wrong, read_text_table
 
@@ -61,9 +62,7 @@ def read_bed(path: str | os.PathLike[str], aliases: Mapping[str, str] | None = N
     kinds = {i: "integer" if name in _INTEGERS else "number" for i, name in enumerate(names) if name in _INTEGERS | _NUMBERS}
     table = text.parse(names, kinds)
     _check(table, text)
-    if aliases:
-        table["chrom"] = table["chrom"].map(lambda name: aliases.get(name, name))
-    return table
+    return table.assign(chrom=genome_names(table["chrom"], aliases))
 
 
 def _check(table: pd.DataFrame, text: TextTable) -> None:

@@ -16,13 +16,12 @@ import pyBigWig
 from helpers.errors import InputError
 from helpers.files.bigwig_format import SUMMARY, read_layout
 from helpers.files.bigwig_write import write_bigwig
-from helpers.files.chroms import resolve_name, some_names
+from helpers.files.chroms import check_window, resolve_name, some_names
 from helpers.files.placing import existing_file
 
 __all__ = [
     "BigWigHeader",
     "check_lengths",
-    "check_window",
     "chrom_lengths",
     "open_bigwig",
     "read_header",
@@ -124,37 +123,6 @@ def chrom_lengths(path: str | os.PathLike[str]) -> dict[str, int]:
     """Lengths in bp of the chromosomes that a bigWig names; raises as `open_bigwig`."""
     with open_bigwig(path) as handle:
         return {name: int(length) for name, length in handle.chroms().items()}
-
-
-def check_window(name: str, lengths: Mapping[str, int], chrom: str, start: int, end: int | None) -> int:
-    """End of a window that must lie inside its chromosome.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file, for the message.
-    lengths : mapping of str to int
-        Length of each chromosome in bp.
-    chrom : str
-        One of `lengths`.
-    start, end : int
-        0-based half-open; `end` None is the end of the chromosome.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    InputError
-        If the window is empty or runs past an end.
-    """
-    length = lengths[chrom]
-    stop = length if end is None else int(end)
-    if not 0 <= start < stop <= length:
-        problem = "runs past an end" if start < stop else "is empty"
-        raise InputError(f"{name}: window {chrom}:{start}-{stop} {problem}: choose 0 <= start < end <= {length}")
-    return stop
 
 
 def read_intervals(

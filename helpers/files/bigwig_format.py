@@ -19,18 +19,33 @@ _CHROM_TREE_MAGIC = struct.pack("<I", 0x78CA8C91)
 _INDEX_MAGIC = struct.pack("<I", 0x2468ACE0)
 HEADER = struct.Struct(
     "<4sHHQQQHHQQIQ"
-)  # signature, version, zooms, chromosomes, data, index, fields (2), SQL, summary, buffer, -
+)  # signature, version, zooms, chromosomes, data, index, 2 x fields, SQL, summary, block, -
 ZOOM = struct.Struct("<IIQQ")  # reduction in bp, reserved, data, index
 SUMMARY = struct.Struct("<Qdddd")  # covered bases, minimum, maximum, sum, sum of squares
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The fixed header and the zoom records, as offsets into the file."""
+    """What the fixed header and the zoom records say.
+
+    Attributes
+    ----------
+    version : int
+        Version of the format.
+    zooms : tuple of int
+        Bases that one entry summarises, per zoom level.
+    chroms_offset, index_offset, summary_offset : int
+        Where in the file they lie; 0 where there is none.
+    block_bytes : int
+        Size of the largest block when unpacked; 0 where blocks are not compressed.
+    """
 
     version: int
     zooms: tuple[int, ...]
+    chroms_offset: int
+    index_offset: int
     summary_offset: int
+    block_bytes: int
 
 
 def _refuse(path: Path, first: bytes, last: bytes) -> None:
@@ -64,7 +79,7 @@ def read_layout(path: Path) -> Layout:
         _refuse(path, head[:4], handle.read(4))
         if len(head) < HEADER.size:
             raise InputError(f"{path} is a truncated bigWig ({size} bytes, less than a header); download it again")
-        _, version, n_zooms, chroms, data, index, _, _, _, summary, _, _ = HEADER.unpack(head)
+        _, version, n_zooms, chroms, data, index, _, _, _, summary, block_bytes, _ = HEADER.unpack(head)
         handle.seek(HEADER.size)
         records = handle.read(n_zooms * ZOOM.size)
         zooms = [ZOOM.unpack_from(records, i * ZOOM.size) for i in range(len(records) // ZOOM.size)]
@@ -76,4 +91,4 @@ def read_layout(path: Path) -> Layout:
             no_data = offset == 0 and what == "index"  # as pyBigWig writes a track without any interval
             if not no_data and handle.read(4) != magic:
                 raise InputError(f"{path} is a damaged bigWig (no {what} at byte {offset}); download it again")
-    return Layout(version, tuple(zoom[0] for zoom in zooms), summary)
+    return Layout(version, tuple(zoom[0] for zoom in zooms), chroms, index, summary, block_bytes)

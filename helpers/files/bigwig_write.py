@@ -155,7 +155,7 @@ def write_bigwig(
             for chrom, starts, ends, values in _pieces(lengths, intervals, target.name):
                 summary.add(ends - starts, values)
                 _reserve(temporary, target, len(starts) * _ENTRY_BYTES + _closing_bytes(lengths, summary, zoom_levels))
-                handle.addEntries(np.full(len(starts), chrom), starts, ends=ends, values=values)
+                handle.addEntries([chrom] * len(starts), starts, ends=ends, values=values)
         except RuntimeError as error:
             raise OSError(f"{target} could not be written ({error}); is the disk full?") from error
         finally:

@@ -1,7 +1,4 @@
-"""DNA sequence: FASTA files read by region, one byte a base, one-hot arrays, reverse complements.
-
-Codes are uint8: A, C, G, T are 0 to 3, every other letter is 4. One-hot order is A, C, G, T; code 4 is an all-zero row.
-"""
+"""FASTA files, read by region and written. What works on letters and codes, from `helpers.files.sequence`, can be imported from here, too."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from Bio import bgzf
 from pyfaidx import Faidx
 
 from helpers.errors import InputError
-from helpers.files.chroms import resolve_name
+from helpers.files.chroms import check_window, resolve_name
 from helpers.files.fasta_index import READ_ERRORS, IndexedFasta, RightBlock, index_error, indexed_fasta
 from helpers.files.placing import replacing
 from helpers.files.sequence import (
@@ -104,14 +101,7 @@ class Genome:
     def _window(self, chrom: str, start: int, end: int | None) -> tuple[str, int, int]:
         """Resolve name, start and end of a window that lies inside its chromosome."""
         name = self.resolve(chrom)
-        length = self.lengths[name]
-        stop = length if end is None else end
-        if not 0 <= start < stop <= length:
-            problem = "runs past an end" if start < stop else "is empty"
-            raise InputError(
-                f"{self.path.name}: window {chrom}:{start}-{stop} {problem}: choose 0 <= start < end <= {length} (length of {name})"
-            )
-        return name, int(start), int(stop)
+        return name, int(start), check_window(self.path.name, self.lengths, name, start, end)
 
     def _read(self, name: str, start: int, end: int) -> str:
         """Letters of a window that has been checked."""

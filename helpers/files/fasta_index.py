@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import os
 import shutil
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from filelock import FileLock
 from pyfaidx import BgzfBlock, Faidx, FastaIndexingError
 
 from helpers.errors import InputError
-from helpers.files.placing import GZIP_MAGIC, existing_file
+from helpers.files.placing import GZIP_MAGIC, existing_file, replacing_folder
 from helpers.places import cache_folder
 
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")  # empty block that closes a bgzip file
@@ -85,9 +84,8 @@ def _pack(path: Path, target: Path, kind: str) -> None:
 
 
 def _build(path: Path, folder: Path, in_place: bool, kind: str) -> None:
-    """Make the packed copy, if one is needed, and the indexes in a temporary folder, which then becomes `folder`."""
-    temporary = Path(tempfile.mkdtemp(prefix=".indexing_", dir=folder.parent))
-    try:
+    """Make the folder that holds the indexes and, if one is needed, the packed copy."""
+    with replacing_folder(folder) as temporary:
         fasta = path
         if not in_place:
             fasta = temporary / "sequence.fa.gz"
@@ -101,9 +99,6 @@ def _build(path: Path, folder: Path, in_place: bool, kind: str) -> None:
         for index in indexes:
             if index.exists():
                 os.utime(index, (newest, newest))  # pyfaidx takes an index older than its file for stale
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def indexed_fasta(path: str | os.PathLike[str]) -> IndexedFasta:

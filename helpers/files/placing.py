@@ -94,6 +94,38 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Temporary sibling folder to fill: it takes the place of `path` when the block ends well, and is removed when it does not.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished folder shall lie; a folder that lies there is removed once the new one is finished.
+
+    Yields
+    ------
+    Path
+        A new, empty folder beside it.
+    """
+    target = Path(path)
+    temporary, old = (target.with_name(f".{word}_{secrets.token_hex(8)}_{target.name}") for word in ("writing", "replaced"))
+    try:
+        temporary.mkdir()
+        yield temporary
+        if target.exists():
+            target.replace(old)
+        try:
+            temporary.replace(target)
+        except OSError:
+            if old.exists():
+                old.replace(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def reserve_space(path: Path, more: int) -> None:
     """Make sure that a file can grow, for writers that crash on a full disk: space is taken beside it and given back.
 

@@ -16,6 +16,7 @@ from Bio.SeqIO.QualityIO import FastqGeneralIterator
 
 from helpers.errors import InputError
 from helpers.files.bed import write_bed
+from helpers.files.chroms import genome_names
 from helpers.files.placing import GZIP_MAGIC, existing_file, write_bytes
 from helpers.files.table_text import TextTable, first_wrong, read_text_table
 
@@ -152,9 +153,7 @@ def read_fragments(path: str | os.PathLike[str], aliases: Mapping[str, str] | No
     table = text.parse(["chrom", "start", "end"], {1: "integer", 2: "integer"})
     start, end = table["start"].to_numpy(), table["end"].to_numpy()
     text.refuse(first_wrong((start < 0) | (end <= start)), "start and end must be 0 <= start < end")
-    if aliases:
-        table["chrom"] = table["chrom"].map(lambda name: aliases.get(name, name))
-    return table
+    return table.assign(chrom=genome_names(table["chrom"], aliases))
 
 
 def _refuse_mates(text: TextTable) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from Bio.Seq import reverse_complement as _bio_reverse_complement
 
 from helpers.errors import InputError
+from helpers.files.runs import true_runs
 
 BASES = "ACGT"
 
@@ -157,6 +158,5 @@ def gap_intervals(codes: np.ndarray, min_length: int = 1) -> np.ndarray:
     InputError
         If a value lies outside 0..4.
     """
-    unknown = np.concatenate([[False], _checked(codes) == 4, [False]])
-    edges = np.flatnonzero(unknown[1:] != unknown[:-1]).astype(np.int64).reshape(-1, 2)
-    return edges[edges[:, 1] - edges[:, 0] >= min_length]
+    runs = np.stack(true_runs(_checked(codes) == 4), axis=1)
+    return runs[runs[:, 1] - runs[:, 0] >= min_length]

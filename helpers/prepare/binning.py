@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.files.runs import count_within
 from helpers.prepare.blocks import BlockReader
 
 MOST_THREADS = 8
@@ -96,7 +97,7 @@ def _weigh(spans: Spans, values: np.ndarray, bin_size: int, bins: int) -> np.nda
     wide = np.flatnonzero(whole)
     if len(wide):
         count, owner = whole[wide], across[wide]
-        place = np.arange(count.sum()) + np.repeat(first[owner] + 1 - (np.cumsum(count) - count), count)
+        place = count_within(count) + np.repeat(first[owner] + 1, count)
         sums[place] += np.repeat(values[owner], count) * bin_size
     return sums
 

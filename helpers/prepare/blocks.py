@@ -17,8 +17,9 @@ from types import TracebackType
 import numpy as np
 
 from helpers.errors import InputError
+from helpers.files.bigwig_format import read_layout
+from helpers.files.runs import count_within
 
-HEADER = struct.Struct("<IHHQQQHHQQIQ")
 TREE_HEADER = struct.Struct("<IIIIQQ")
 INDEX_HEADER_BYTES = 48
 BED_GRAPH, VARIABLE_STEP, FIXED_STEP = 1, 2, 3
@@ -45,7 +46,7 @@ class BlockReader:
     Raises
     ------
     InputError
-        If the file ends too early.
+        If the file is truncated or damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -60,12 +61,10 @@ class BlockReader:
 
     def _open(self) -> None:
         """Read the header and the chromosome tree."""
-        fields = HEADER.unpack(self._read(0, HEADER.size))
-        self._unpacked_bytes = fields[10]  # of the largest block; 0 where blocks are not compressed
-        self._index = fields[5] + INDEX_HEADER_BYTES
-        key_bytes = TREE_HEADER.unpack(self._read(fields[3], TREE_HEADER.size))[2]
+        self._layout = read_layout(self.path)
+        key_bytes = TREE_HEADER.unpack(self._read(self._layout.chroms_offset, TREE_HEADER.size))[2]
         self._ids: dict[str, int] = {}
-        self._chromosomes(fields[3] + TREE_HEADER.size, key_bytes)
+        self._chromosomes(self._layout.chroms_offset + TREE_HEADER.size, key_bytes)
 
     def __enter__(self) -> BlockReader:
         return self
@@ -115,9 +114,9 @@ class BlockReader:
             In order of position; `start` and `end` say what each covers, `offset` and `size` where it lies in the file.
         """
         found: list[np.ndarray] = []
-        number = self._ids.get(chrom)
-        if number is not None:
-            self._descend(self._index, number, start, end, found)
+        number, index = self._ids.get(chrom), self._layout.index_offset
+        if number is not None and index:  # a track without any interval has no index
+            self._descend(index + INDEX_HEADER_BYTES, number, start, end, found)
         blocks = np.concatenate(found) if found else np.empty(0, LEAF)
         return blocks[np.argsort(blocks["start"], kind="stable")]
 
@@ -159,7 +158,7 @@ class BlockReader:
         places = zip(blocks["offset"].tolist(), blocks["size"].tolist(), strict=True)
         try:
             raw = [self._read(offset, packed) for offset, packed in places]
-            size = self._unpacked_bytes
+            size = self._layout.block_bytes
             sections = [memoryview(zlib.decompress(data, bufsize=size) if size else data) for data in raw]
             heads = np.frombuffer(b"".join(data[: SECTION.itemsize] for data in sections), SECTION)
             parts = []
@@ -190,6 +189,6 @@ class BlockReader:
         if kind != FIXED_STEP:
             raise ValueError(f"unknown section type {kind}")
         values = np.frombuffer(data, "<f4").astype(np.float64)
-        within = np.arange(len(values)) - np.repeat(np.cumsum(items) - items, items)
-        starts = np.repeat(heads["start"].astype(np.int64), items) + within * np.repeat(heads["step"].astype(np.int64), items)
+        steps = count_within(items) * np.repeat(heads["step"].astype(np.int64), items)
+        starts = np.repeat(heads["start"].astype(np.int64), items) + steps
         return starts, starts + spans, values

@@ -12,6 +12,7 @@ from scipy import special
 
 from helpers.errors import InputError
 from helpers.files.bigwig import write_bigwig
+from helpers.files.runs import value_runs
 
 
 def fragment_coverage(fragments: pd.DataFrame, chrom: str, length: int) -> np.ndarray:
@@ -201,13 +202,5 @@ def write_coverage_bigwig(
             f"fragments lie on {unknown[0]!r}, which is not among {', '.join(lengths)}: read them with aliases=, or give its length"
         )
     count = fragment_coverage if kind == "coverage" else cut_sites
-    write_bigwig(path, lengths, {chrom: _runs(count(fragments, chrom, length)) for chrom, length in lengths.items()})
+    write_bigwig(path, lengths, {chrom: value_runs(count(fragments, chrom, length)) for chrom, length in lengths.items()})
     return Path(path)
-
-
-def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find the starts, ends and values of runs of equal values, those of 0 left out."""
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(values)) + 1])
-    ends = np.append(starts[1:], len(values))
-    kept = values[starts] != 0
-    return starts[kept], ends[kept], values[starts[kept]].astype(np.float64)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from helpers.data.datasets import DataSet
 from helpers.errors import InputError
 from helpers.files.fasta import Genome
+from helpers.files.placing import replacing_folder
 from helpers.places import cache_folder
 from helpers.prepare.prepared import CHROMS, CODES, FACTS, MANIFEST, TARGETS, VERSION, PreparedData, open_prepared
 from helpers.prepare.signal import Uncovered, arcsinh
@@ -125,18 +125,14 @@ def _chosen_tracks(dataset: DataSet, tracks: Collection[str] | None) -> dict[str
 
 
 def _make(folder: Path, dataset: DataSet, settings: dict[str, Any], *, progress: bool) -> None:
-    """Write everything into a folder beside the final one, then rename it; where anything fails, nothing remains."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    """Write everything into a new folder, whole or not at all."""
     try:
-        _write(temporary, dataset, settings, progress=progress)
-        temporary.chmod(0o755)
-        temporary.replace(folder)
+        with replacing_folder(folder) as temporary:
+            _write(temporary, dataset, settings, progress=progress)
     except OSError as error:
         raise InputError(
             f"{folder} cannot be written ({error.strerror or error}): free some space, or set GENOMICS_CACHE to another disk"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write(folder: Path, dataset: DataSet, settings: dict[str, Any], *, progress: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import InputError
+from helpers.files.placing import replacing
 from helpers.prepare.tables import check_regions
 
 VERSION = 1
@@ -128,12 +128,8 @@ class PreparedData:
         path = self._regions_path(name)
         check_regions(regions, self.lengths, name)
         path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
-        try:
+        with replacing(path) as temporary:
             regions.to_csv(temporary, index=False)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
         return path
 
     def load_regions(self, name: str) -> pd.DataFrame:

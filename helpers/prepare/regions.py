@@ -16,6 +16,7 @@ import pandas as pd
 from helpers.errors import InputError
 from helpers.files.bed import read_bed, summits
 from helpers.files.fasta import Genome, gap_intervals
+from helpers.files.runs import true_runs
 from helpers.prepare.background import gc_matched, gc_of
 from helpers.prepare.tables import COLUMNS, check_regions, filter_counts, keep, lies_inside, reduce_ranges, table_of, within
 
@@ -163,9 +164,8 @@ def thresholded_bins(
             raise InputError(
                 f"signal of {chrom} has shape {np.shape(values)}: {lengths[chrom]:,} bp are {bins:,} bins of {bin_size} bp"
             )
-        steps = np.diff((np.asarray(values) > threshold).astype(np.int8), prepend=0, append=0)
-        starts, ends = np.flatnonzero(steps == 1) * bin_size, np.flatnonzero(steps == -1) * bin_size
-        parts.append(table_of([chrom] * len(starts), starts, np.minimum(ends, lengths[chrom])))
+        starts, ends = true_runs(np.asarray(values) > threshold)
+        parts.append(table_of([chrom] * len(starts), starts * bin_size, np.minimum(ends * bin_size, lengths[chrom])))
     return pd.concat(parts, ignore_index=True) if parts else table_of([], np.empty(0), np.empty(0))
 
 
@@ -286,11 +286,8 @@ def windows_above(
             f"window {chrom}:{start}-{end} does not begin and end with a bin of {bin_size} bp: tile with a multiple of it"
         )
     found = np.full(len(windows), np.nan)
-    chroms, first, last = (
-        windows["chrom"].to_numpy(),
-        windows["start"].to_numpy() // bin_size,
-        windows["end"].to_numpy() // bin_size,
-    )
+    chroms = windows["chrom"].to_numpy()
+    first, last = (windows[column].to_numpy() // bin_size for column in ("start", "end"))
     for chrom, values in signal.items():
         rows = np.flatnonzero(chroms == chrom)
         known = np.isfinite(values)

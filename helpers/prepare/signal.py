@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from helpers.errors import InputError
-from helpers.files.bigwig import check_window, chrom_lengths
-from helpers.files.chroms import resolve_name
+from helpers.files.bigwig import chrom_lengths
+from helpers.files.chroms import check_window, resolve_name
 from helpers.prepare.binning import bin_means
 from helpers.prepare.blocks import BlockReader
 from helpers.prepare.coverage import (

@@ -113,6 +113,15 @@ class TestOwnFiles:
         with pytest.raises(InputError, match=r"file 'track': .* is a folder"):
             load_dataset(mine)
 
+    def test_a_file_of_another_size(self, mine):
+        edit(mine, files_1={"bytes": (mine.parent / "track.bw").stat().st_size})
+        assert "track" in load_dataset(mine).paths
+        edit(mine, files_1={"bytes": 12})
+        with pytest.raises(
+            InputError, match=r"track.bw: expected 12 bytes; got [\d,]+ bytes: the file has changed, or the manifest has to"
+        ):
+            load_dataset(mine)
+
     def test_an_empty_file(self, mine):
         (mine.parent / "peaks.bed").write_text("")
         with pytest.raises(InputError, match=r"peaks.bed is empty; fetch or make it again"):

@@ -283,7 +283,10 @@ def test_windows_and_names(track: Path) -> None:
     ):
         with pytest.raises(InputError) as error:
             read_intervals(track, "chrI", start, end)
-        assert str(error.value) == f"track.bw: window chrI:{start}-{end or 1000} {problem}: choose 0 <= start < end <= 1000"
+        assert (
+            str(error.value)
+            == f"track.bw: window chrI:{start}-{end or 1000} {problem}: choose 0 <= start < end <= 1000 (length of chrI)"
+        )
 
 
 def test_check_lengths(track: Path) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from helpers.errors import InputError
-from helpers.files.chroms import resolve_name, some_names
+from helpers.files.chroms import genome_names, resolve_name, some_names
 
 YEAST = {"I": "chrI", "IV": "chrIV", "MT": "chrM", "Mito": "chrM"}
 
@@ -40,3 +41,9 @@ def test_two_fits_are_refused() -> None:
 def test_names_of_nothing() -> None:
     assert some_names([]) == "no sequence"
     assert some_names(["1", "2"]) == "'1', '2'"
+
+
+def test_genome_names_of_a_column() -> None:
+    column = pd.Series(["IV", "chrI", "Mito", "IV", "2-micron"])
+    assert genome_names(column, YEAST).tolist() == ["chrIV", "chrI", "chrM", "chrIV", "2-micron"]
+    assert genome_names(column, None).tolist() == column.tolist()

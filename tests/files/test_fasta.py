@@ -259,7 +259,7 @@ def test_files_cut_short(tmp_path: Path) -> None:
         whole = _write(tmp_path / name, kind, f">x\n{letters}\n").read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
         assert "is cut short" in _opening(tmp_path / name)
-    left = [path.name for path in (cache_folder() / "fasta").iterdir() if path.name.startswith(".indexing_")]
+    left = [path.name for path in (cache_folder() / "fasta").iterdir() if path.name.startswith(".")]
     assert left == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import InputError
-from helpers.files.placing import existing_file, read_bytes, replacing, reserve_space, write_bytes
+from helpers.files.placing import existing_file, read_bytes, replacing, replacing_folder, reserve_space, write_bytes
 
 
 def test_replacing_places_a_whole_file_or_none(tmp_path: Path) -> None:
@@ -30,6 +30,46 @@ def test_replacing_places_a_whole_file_or_none(tmp_path: Path) -> None:
         assert target.read_text() == "before"
     assert target.read_text() == "whole"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_replacing_folder_places_a_whole_folder_or_none(tmp_path: Path) -> None:
+    target = tmp_path / "set"
+
+    def fill(text: str, *, fail: bool = False) -> None:
+        with replacing_folder(target) as temporary:
+            (temporary / "a.txt").write_text(text)
+            assert temporary.parent == tmp_path
+            if fail:
+                raise KeyError
+
+    with pytest.raises(KeyError):
+        fill("half", fail=True)
+    assert list(tmp_path.iterdir()) == []
+    fill("first")
+    with pytest.raises(KeyError):
+        fill("half", fail=True)
+    assert (target / "a.txt").read_text() == "first"
+    fill("second")
+    assert (target / "a.txt").read_text() == "second"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_replacing_folder_puts_the_old_one_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "set"
+    target.mkdir()
+    (target / "a.txt").write_text("before")
+    move = Path.replace
+
+    def refuse_the_new_one(self: Path, to: Path) -> Path:
+        if self.name.startswith(".writing_"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return move(self, to)
+
+    monkeypatch.setattr(Path, "replace", refuse_the_new_one)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)), replacing_folder(target):
+        pass
+    assert (target / "a.txt").read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_replacing_needs_a_folder(tmp_path: Path) -> None:

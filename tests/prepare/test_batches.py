@@ -264,7 +264,7 @@ def test_align_moves_regions_down_to_the_grid() -> None:
 
 
 @pytest.fixture(scope="module")
-def keras_model(request: pytest.FixtureRequest) -> Callable[[], Any]:  # noqa: ARG001
+def keras_model() -> Callable[[], Any]:
     """A model that makes one-hot inside and reads windows of 32 bp as 8 bins of 2 tracks."""
     import os
 

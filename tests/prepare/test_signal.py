@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from helpers.errors import InputError
 from helpers.files.bigwig import write_bigwig
+from helpers.files.bigwig_format import read_layout
 from helpers.prepare import binning
 from helpers.prepare.blocks import BlockReader
 from helpers.prepare.signal import arcsinh, arcsinh_inverse, bin_signal, treat_missing
@@ -174,12 +175,18 @@ def test_the_other_two_section_types(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(bin_signal(path, "chr2", 5), np.array([1, 2, *[NAN] * 8], np.float32))
 
 
+def test_a_track_without_any_interval(tmp_path: Path) -> None:
+    write_bigwig(tmp_path / "empty.bw", {"chr1": 100}, {})
+    assert np.isnan(bin_signal(tmp_path / "empty.bw", "chr1", 20)).tolist() == [True] * 5
+    assert bin_signal(tmp_path / "empty.bw", "chr1", 20, uncovered="zero").tolist() == [0] * 5
+
+
 def test_uncompressed_blocks(tmp_path: Path) -> None:
     path = write(tmp_path / "packed.bw", 100, [(0, 10, 1.0), (20, 30, 2.0)])
     data = path.read_bytes()
     with BlockReader(path) as reader:
         (block,) = reader.find("chr1", 0, 100)
-        index = reader._index
+    index = read_layout(path).index_offset
     raw = zlib.decompress(data[int(block["offset"]) : int(block["offset"] + block["size"])])
     changed = bytearray(data[:-4] + raw + data[-4:])
     changed[52:56] = bytes(4)  # uncompressBufSize

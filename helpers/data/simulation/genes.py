@@ -11,6 +11,7 @@ from helpers.data.simulation.layout import Layout, mark
 from helpers.data.simulation.motifs import MOTIFS
 from helpers.data.simulation.regulation import WIDTHS, activities, encoded_log_rates
 from helpers.data.simulation.settings import SimulationSettings, stage_rng
+from helpers.files.runs import count_within
 
 Codes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -163,7 +164,7 @@ def variant_effects(settings: SimulationSettings, variants: pd.DataFrame, instan
     last = np.searchsorted(instances["element"].to_numpy(), element[hit], side="right")
     size = last - first
     owner = np.repeat(np.arange(len(hit)), size)
-    row = np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size) + first[owner]
+    row = first[owner] + count_within(size)
     table = instances.iloc[row].reset_index(drop=True).assign(element=owner)
     start, strand, motif = (table[name].to_numpy() for name in ("start", "strand", "motif"))
     windows = instance_windows(codes, start, strand, motif)

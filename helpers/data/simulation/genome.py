@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.data.simulation.layout import Layout, mark, rows_of
+from helpers.data.simulation.layout import Layout, gc_per_base, mark, rows_of
 from helpers.data.simulation.motifs import FLANK, MAX_WIDTH, MOTIFS, draw_instances
 from helpers.data.simulation.settings import SimulationSettings, stage_rng
+from helpers.files.runs import count_within
 
 Codes = NDArray[np.uint8]
 COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
@@ -71,9 +72,7 @@ def base_sequence(settings: SimulationSettings, layout: Layout, seed: int) -> tu
 
 def _target(settings: SimulationSettings, layout: Layout, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """GC fraction and CpG observed/expected wanted at every base."""
-    total = settings.n_chromosomes * settings.chromosome_length
-    isochores = layout.isochores
-    gc = np.repeat(isochores["gc"].to_numpy(dtype=np.float32), (isochores["end"] - isochores["start"]).to_numpy())
+    total, gc = settings.genome_length, gc_per_base(layout.isochores)
     local = stage_rng(seed, "local gc").normal(0, 1, -(-total // 2_000)) * settings.local_gc_sd
     gc += np.repeat(local.astype(np.float32), 2_000)[:total]
     np.clip(gc, 0.2, 0.75, out=gc)
@@ -92,8 +91,7 @@ def insert_repeats(codes: Codes, settings: SimulationSettings, layout: Layout, s
         start, end (global), name, strand, divergence (share of bases that differ from the consensus, drawn), in order of start.
     """
     total, tables = len(codes), []
-    isochores = layout.isochores
-    gc = np.repeat(isochores["gc"].to_numpy(), (isochores["end"] - isochores["start"]).to_numpy()).astype(np.float32)
+    gc = gc_per_base(layout.isochores)
     closed = counts_before(mark(total, layout.gaps) | mark(total, layout.islands))
     for family in FAMILIES if settings.repeat_share else ():
         rng = stage_rng(seed, "repeats", family.name)
@@ -163,7 +161,7 @@ def _write_copies(
 ) -> None:  # fmt: skip
     """Write copies that keep the consensus' 3' end, substituted at their divergence."""
     copy = np.repeat(np.arange(len(starts)), sizes)
-    offset = np.arange(len(copy)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    offset = count_within(sizes)
     from_end = np.where(strand[copy] == 1, sizes[copy] - 1 - offset, offset)
     bases = consensus[len(consensus) - 1 - from_end]
     bases = substitute(bases, divergence[copy], rng)

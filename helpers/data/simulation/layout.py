@@ -49,7 +49,7 @@ def make_layout(settings: SimulationSettings, seed: int) -> Layout:
     isochores = _isochores(settings, stage_rng(seed, "isochores"))
     duplications = _duplications(settings, gaps, stage_rng(seed, "duplications"))
     free = _free_for_elements(settings, gaps, duplications)
-    gc = np.repeat(isochores["gc"].to_numpy(), (isochores["end"] - isochores["start"]).to_numpy()).astype(np.float32)
+    gc = gc_per_base(isochores)
     domains = _domains(settings, free, stage_rng(seed, "domains"))
     genes = _genes(settings, free, gaps, domains, gc, stage_rng(seed, "genes"))
     elements = _elements(settings, free, gc, domains, genes, stage_rng(seed, "elements"))
@@ -100,7 +100,7 @@ def _blocks(settings: SimulationSettings, lengths: tuple[float, float], rng: np.
 
 def _duplications(settings: SimulationSettings, gaps: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Segments to copy: neither sources nor targets touch each other or a gap."""
-    length, total = settings.chromosome_length, settings.n_chromosomes * settings.chromosome_length
+    length, total = settings.chromosome_length, settings.genome_length
     taken = mark(total, gaps, 500)
     remaining, rows = int(settings.duplication_share * total), []
     shortest, longest = settings.duplication_length
@@ -125,15 +125,14 @@ def _duplications(settings: SimulationSettings, gaps: pd.DataFrame, rng: np.rand
 
 def _free_for_elements(settings: SimulationSettings, gaps: pd.DataFrame, duplications: pd.DataFrame) -> Mask:
     """Bases where an element's centre may lie: away from gaps and chromosome ends, in no copy, on no edge of a copied segment."""
-    total, length = settings.n_chromosomes * settings.chromosome_length, settings.chromosome_length
+    total, length = settings.genome_length, settings.chromosome_length
     free = ~mark(total, gaps, 1_000)
     for number in range(settings.n_chromosomes):
         free[number * length : number * length + 1_000] = False
         free[(number + 1) * length - 1_000 : (number + 1) * length] = False
     free &= ~mark(total, duplications, HALF_ELEMENT)
     for side in ("source_start", "source_end"):
-        edges = duplications[side].to_numpy()
-        free &= ~mark(total, pd.DataFrame({"start": edges, "end": edges + 1}), HALF_ELEMENT)
+        free &= ~mark_around(total, duplications[side].to_numpy(), HALF_ELEMENT)
     return free
 
 
@@ -193,7 +192,7 @@ def _elements(
     )
     wanted = max(round(settings.elements_per_mb * free.sum() / 1e6) - len(centres), 0) if settings.elements_per_mb else 0
     open_places = free.copy()
-    open_places &= ~mark(len(free), pd.DataFrame({"start": centres, "end": centres + 1}), LEAST_DISTANCE)
+    open_places &= ~mark_around(len(free), centres, LEAST_DISTANCE)
     others = _spread(open_places, gc, wanted, rng)
     roles = rng.random(len(others))
     housekeeping, insulator = settings.housekeeping_share, settings.housekeeping_share + settings.insulator_share
@@ -250,9 +249,8 @@ def _artefacts(
     settings: SimulationSettings, elements: pd.DataFrame, gaps: pd.DataFrame, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Towers of reads, 300-1,500 bp, 20 to 60 times the background, away from elements and gaps."""
-    total, length = settings.n_chromosomes * settings.chromosome_length, settings.chromosome_length
-    centres = elements["centre"].to_numpy()
-    taken = mark(total, gaps, 2_000) | mark(total, pd.DataFrame({"start": centres, "end": centres + 1}), 800)
+    total, length = settings.genome_length, settings.chromosome_length
+    taken = mark(total, gaps, 2_000) | mark_around(total, elements["centre"].to_numpy(), 800)
     rows: list[tuple[int, int, float]] = []
     wanted = round(settings.artefacts_per_mb * settings.megabases)
     for _ in range(100 * wanted):
@@ -264,6 +262,11 @@ def _artefacts(
             taken[start : start + size] = True
             rows.append((start, start + size, fold))
     return _table(rows, ["start", "end", "fold"]).sort_values("start", ignore_index=True)
+
+
+def gc_per_base(isochores: pd.DataFrame) -> NDArray[np.float32]:
+    """GC fraction of the isochore that each base lies in, shape (genome length,)."""
+    return np.repeat(isochores["gc"].to_numpy(dtype=np.float32), (isochores["end"] - isochores["start"]).to_numpy())
 
 
 def rows_of(table: pd.DataFrame) -> Any:
@@ -278,6 +281,11 @@ def mark(total: int, table: pd.DataFrame, margin: int = 0) -> Mask:
     for start, end in zip(np.maximum(starts - margin, 0).tolist(), (ends + margin).tolist(), strict=True):
         mask[start:end] = True
     return mask
+
+
+def mark_around(total: int, places: Ints, margin: int) -> Mask:
+    """Mask of the bases within `margin` bp of any place."""
+    return mark(total, pd.DataFrame({"start": places, "end": places + 1}), margin)
 
 
 def _table(rows: list[Any], columns: list[str]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from helpers.files.bed import write_bed
 from helpers.files.bigwig_write import write_bigwig
 from helpers.files.fasta import write_fasta
 from helpers.files.reads import Read, phred_to_error, write_fastq, write_fragments
+from helpers.files.runs import value_runs
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -120,7 +121,7 @@ class Bench:
         """Write bins as intervals of equal value."""
         settings = self.world.settings
         intervals = {
-            chrom: tracks.run_lengths(part, settings.signal_resolution, zeros=settings.write_zeros)
+            chrom: value_runs(part, settings.signal_resolution, zeros=settings.write_zeros)
             for chrom, part in self.world.split(values).items()
         }
         write_bigwig(path, self.world.lengths, intervals, zoom_levels=settings.zoom_levels)

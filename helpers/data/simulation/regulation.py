@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.data.simulation.genome import FLANK, WINDOW, instance_windows
-from helpers.data.simulation.layout import Layout, mark, rows_of
+from helpers.data.simulation.layout import Layout, mark_around, rows_of
 from helpers.data.simulation.motifs import LINEAGE, MOTIF_NAMES, MOTIFS, factor_activity, occupancy
-from helpers.data.simulation.settings import CELL_TYPE_LETTERS, SimulationSettings, stage_rng
+from helpers.data.simulation.settings import SimulationSettings, stage_rng
 
 Codes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 WIDTHS = np.array([motif.width for motif in MOTIFS])
 STRENGTHS = np.array([motif.strength for motif in MOTIFS])
 AP1 = MOTIF_NAMES.index("AP1")
+DECOYS = np.array([index for index, motif in enumerate(MOTIFS) if motif.is_decoy])
 MARGIN = 20
 """Bases from an element's first and last motif instance to its ends."""
 
@@ -63,6 +64,7 @@ def _slots(elements: pd.DataFrame, rng: np.random.Generator) -> tuple[NDArray[np
     main = rng.integers(len(LINEAGE), size=n_elements)
     partner = (main + rng.integers(1, len(LINEAGE), size=n_elements)) % len(LINEAGE)
     lineage = np.array([MOTIF_NAMES.index(name) for name in LINEAGE])
+    drawn = {"main": lineage[main], "partner": lineage[partner]}
     tissue = rng.random(n_elements) > 0.7
     role = elements["role"].to_numpy(dtype=object)
     kind = np.where(
@@ -72,15 +74,9 @@ def _slots(elements: pd.DataFrame, rng: np.random.Generator) -> tuple[NDArray[np
     motif = np.zeros((n_elements, 6), dtype=np.int64)
     for name, shares in _SLOTS.items():
         chosen = np.searchsorted(np.cumsum(list(shares.values()))[:-1], draw, side="right")
-        columns = [
-            lineage[main]
-            if word == "main"
-            else lineage[partner]
-            if word == "partner"
-            else np.full(n_elements, MOTIF_NAMES.index(word))
-            for word in shares
-        ]
-        table = np.stack(columns, axis=1)
+        table = np.stack(
+            [drawn[word] if word in drawn else np.full(n_elements, MOTIF_NAMES.index(word)) for word in shares], axis=1
+        )
         motif = np.where((kind == name)[:, None], np.take_along_axis(table, chosen, axis=1), motif)
     strand = rng.choice(np.array([1, -1]), motif.shape)
     ctcf = MOTIF_NAMES.index("CTCF")
@@ -119,15 +115,13 @@ def _add_decoys(
     gaps = np.hstack([gaps, rng.integers(int(settings.spacing[0]), int(settings.spacing[1]), endpoint=True, size=more)])
     slot = np.arange(motif.shape[1])
     added = (slot >= count[:, None]) & (slot < (count + extra)[:, None])
-    decoys = np.array([index for index, item in enumerate(MOTIFS) if item.is_decoy])
-    return np.where(added, rng.choice(decoys, motif.shape), motif), strand, gaps, count + extra
+    return np.where(added, rng.choice(DECOYS, motif.shape), motif), strand, gaps, count + extra
 
 
 def scatter(layout: Layout, motif: NDArray[np.int64], seed: int) -> pd.DataFrame:
     """Place single motif instances at random, away from elements and from each other: columns motif, start (global), strand."""
     rng = stage_rng(seed, "scatter")
-    centres = layout.elements["centre"].to_numpy()
-    near = mark(len(layout.free), pd.DataFrame({"start": centres, "end": centres + 1}), 350)
+    near = mark_around(len(layout.free), layout.elements["centre"].to_numpy(), 350)
     open_places = np.flatnonzero(layout.free & ~near)
     starts = open_places[rng.integers(len(open_places), size=2 * len(motif) + 10)] if len(open_places) else np.empty(0, np.int64)
     starts = np.unique(starts)
@@ -140,8 +134,7 @@ def scatter(layout: Layout, motif: NDArray[np.int64], seed: int) -> pd.DataFrame
 def decoy_list(settings: SimulationSettings) -> NDArray[np.int64]:
     """List the decoy motifs to scatter, half of each; none where they lie in elements."""
     wanted = 0 if settings.decoys_in_elements else round(settings.decoys_per_mb * settings.megabases)
-    decoys = np.array([index for index, motif in enumerate(MOTIFS) if motif.is_decoy])
-    return np.resize(decoys, wanted)
+    return np.resize(DECOYS, wanted)
 
 
 def score_instances(windows: Codes, motif: NDArray[np.int64], midpoint: float) -> tuple[Floats, Floats, Floats]:
@@ -281,8 +274,3 @@ def _with_copies(layout: Layout, instances: pd.DataFrame) -> tuple[pd.DataFrame,
     elements["copy_of"] = np.where(elements["copy_of"] >= 0, rank[elements["copy_of"]], -1)
     instances["element"] = rank[instances["element"]]
     return elements, instances.sort_values(["element", "start"], ignore_index=True)
-
-
-def cell_type_index(settings: SimulationSettings, cell_type: str) -> int:
-    """Find the number of a cell type (A is 0, unknown -1)."""
-    return CELL_TYPE_LETTERS.index(cell_type) if cell_type in settings.cell_types else -1

@@ -205,9 +205,14 @@ class SimulationSettings:
         return tuple(f"chr{number}" for number in range(1, self.n_chromosomes + 1))
 
     @property
+    def genome_length(self) -> int:
+        """Length of all chromosomes together, bp."""
+        return self.n_chromosomes * self.chromosome_length
+
+    @property
     def megabases(self) -> float:
-        """Length of the whole genome, Mb."""
-        return self.n_chromosomes * self.chromosome_length / 1e6
+        """Length of all chromosomes together, Mb."""
+        return self.genome_length / 1e6
 
 
 def stage_rng(seed: int, *stage: str) -> np.random.Generator:

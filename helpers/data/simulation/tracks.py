@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from helpers.data.simulation.world import World
+from helpers.files.runs import count_within, true_runs
 
 Floats = NDArray[np.float64]
 
@@ -107,30 +108,12 @@ def missing(world: World) -> NDArray[np.bool_]:
     if not settings.nan_stretches:
         return np.zeros(len(world.gc), bool)
     gap = (world.flat == 4).reshape(-1, settings.signal_resolution).any(axis=1)
-    start, end = runs(world.mappability <= 0)
+    start, end = true_runs(world.mappability <= 0)
     long = (end - start) * settings.signal_resolution >= UNMAPPABLE_LEAST
     steps = np.zeros(len(gap) + 1, np.int32)
     steps[start[long]] += 1
     steps[end[long]] -= 1
     return gap | (np.cumsum(steps[:-1]) > 0)
-
-
-def runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Start and end of every run of True, half-open."""
-    edges = np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-
-
-def run_lengths(
-    values: Floats, resolution: int, *, zeros: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Intervals of equal value of one chromosome, as a bedGraph holds them: starts, ends (bp), values; runs of 0 are left out unless `zeros`."""
-    data = values.astype(np.float32)
-    changed = (data[1:] != data[:-1]) & ~(np.isnan(data[1:]) & np.isnan(data[:-1]))
-    first = np.concatenate([[0], np.flatnonzero(changed) + 1])
-    last = np.append(first[1:], len(data))
-    kept = np.ones(len(first), bool) if zeros else data[first] != 0
-    return first[kept] * resolution, last[kept] * resolution, data[first[kept]]
 
 
 def call_peaks(world: World, p_values: Floats, fold: Floats, prefix: str) -> pd.DataFrame:
@@ -145,14 +128,14 @@ def call_peaks(world: World, p_values: Floats, fold: Floats, prefix: str) -> pd.
     resolution, n_bins = world.settings.signal_resolution, len(p_values) // world.settings.n_chromosomes
     high = (np.nan_to_num(p_values, nan=0.0) >= world.settings.peak_neglog10p).reshape(-1, n_bins)
     # One empty bin after each chromosome keeps a run from passing to the next.
-    start, end = runs(np.pad(high, ((0, 0), (0, 1))).ravel())
+    start, end = true_runs(np.pad(high, ((0, 0), (0, 1))).ravel())
     start, end = start - start // (n_bins + 1), end - end // (n_bins + 1)
     joined = ((start[1:] - end[:-1]) * resolution <= PEAK_MERGE) & (start[1:] // n_bins == (end[:-1] - 1) // n_bins)
     start, end = start[np.concatenate([[True], ~joined])[: len(start)]], end[np.concatenate([~joined, [True]])[: len(end)]]
     long = (end - start) * resolution >= PEAK_LEAST
     start, end = start[long], end[long]
     peak = np.repeat(np.arange(len(start)), end - start)
-    bins = np.arange(len(peak)) - np.repeat(np.cumsum(end - start) - (end - start), end - start) + start[peak]
+    bins = start[peak] + count_within(end - start)
     height = np.nan_to_num(p_values[bins], nan=-1.0)
     best = np.lexsort((bins, -height, peak))
     summit = bins[best[np.searchsorted(peak[best], np.arange(len(start)))]] if len(start) else start

@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.data.simulation.genome import COMPLEMENT
 from helpers.data.simulation.layout import rows_of
-from helpers.data.simulation.motifs import MOTIFS
-from helpers.data.simulation.regulation import WIDTHS
+from helpers.data.simulation.regulation import DECOYS, WIDTHS
 from helpers.data.simulation.world import Floats, World, motif_names
 from helpers.errors import InputError
 
@@ -43,11 +41,11 @@ ACTIVITY_KINDS = ("element", "motif", "gene", "variant")
 
 def truth_table(world: World) -> pd.DataFrame:
     """List all that is true of a simulated world in one table, in order of place within each kind; columns: `TRUTH_COLUMNS`, then activity_A, ..."""
-    layout = world.layout
+    layout, islands = world.layout, _islands(world)
     elements = pd.Series([f"element{row}" for row in range(len(world.elements))], dtype=object)
     parts = [
         _rows(world, layout.isochores, "isochore", value=layout.isochores["gc"]),
-        _rows(world, _islands(world), "cpg_island", element=_islands(world)["name"]),
+        _rows(world, islands, "cpg_island", element=islands["name"]),
         _rows(world, layout.gaps, "gap", role=layout.gaps["type"]),
         _rows(world, world.repeats, "repeat", name=world.repeats["name"], value=world.repeats["divergence"]),
         _rows(world, layout.duplications, "duplication", value=layout.duplications["divergence"], source=_sources(world)),
@@ -124,8 +122,7 @@ def _motifs(world: World, names: pd.Series) -> pd.DataFrame:
         world, table, "motif", activity, element=names.to_numpy()[table["element"].to_numpy(dtype=np.int64)],
         motif=motif_names(table["motif"].to_numpy(dtype=np.int64)), score=table["score"], occupancy=table["occupancy"], flank=table["flank"],
     )  # fmt: skip
-    decoy = np.array([motif.is_decoy for motif in MOTIFS])[table["motif"].to_numpy(dtype=np.int64)]
-    return rows.assign(kind=np.where(decoy, "decoy", rows["kind"]))
+    return rows.assign(kind=np.where(table["motif"].isin(DECOYS), "decoy", rows["kind"]))
 
 
 def _variants(world: World, names: pd.Series) -> pd.DataFrame:
@@ -177,11 +174,3 @@ def read_truth(path: str | os.PathLike[str]) -> pd.DataFrame:
             f"{file}: not a truth table, column {absent[0]!r} is missing: name the truth.parquet of a simulated folder"
         )
     return table.astype({"chrom": object, "kind": object})
-
-
-def motif_sequence(world: World, row: int) -> str:
-    """Sequence of one motif instance on its own strand, from the final genome."""
-    item = world.instances.iloc[row]
-    bases = world.flat[item["start"] : item["start"] + WIDTHS[item["motif"]]]
-    bases = bases if item["strand"] == 1 else COMPLEMENT[bases[::-1]]
-    return "".join("ACGTN"[base] for base in bases)

@@ -110,12 +110,11 @@ class World:
         InputError
             If the world has no such cell type.
         """
-        number = regulation.cell_type_index(self.settings, cell_type)
-        if number < 0:
+        if cell_type not in self.cell_types:
             raise InputError(
                 f"cell_type={cell_type!r} is not simulated: choose from {', '.join(self.cell_types)} or raise n_cell_types"
             )
-        return number
+        return self.cell_types.index(cell_type)
 
 
 def make_world(settings: SimulationSettings, seed: int) -> World:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -19,12 +18,14 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from helpers.data.checksums import digest_of
 from helpers.data.simulation.outputs import Bench, output_names
 from helpers.data.simulation.settings import SimulationSettings
 from helpers.data.simulation.truth import read_truth
 from helpers.data.simulation.world import make_world
 from helpers.errors import InputError
 from helpers.files.bigwig import open_bigwig
+from helpers.files.placing import replacing_folder
 from helpers.places import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -64,13 +65,8 @@ def simulate(
     if target.is_dir() and any(target.iterdir()) and not (target / DIGEST_FILE).is_file():
         raise InputError(f"folder {target} holds files that are no simulated data set: name a new or an empty folder")
     target.parent.mkdir(parents=True, exist_ok=True)
-    making = target.with_name(f".{target.name}.{secrets.token_hex(4)}.making")
-    try:
-        making.mkdir()
+    with replacing_folder(target) as making:
         _write_all(settings, seed, making, names)
-        _put(making, target)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return target
 
 
@@ -84,20 +80,6 @@ def _write_all(settings: SimulationSettings, seed: int, folder: Path, names: tup
         if name.endswith(".narrowPeak") and cell_type != "A":
             bench.forget(cell_type)
     (folder / DIGEST_FILE).write_text(json.dumps(_digests(settings, seed, folder, names), indent=1, sort_keys=True) + "\n")
-
-
-def _put(making: Path, target: Path) -> None:
-    """Move a finished folder into place."""
-    old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
-    if target.exists():
-        target.replace(old)
-    try:
-        making.replace(target)
-    except OSError:
-        if old.exists():
-            old.replace(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def simulated_folder(
@@ -149,7 +131,7 @@ def _intact(folder: Path, settings: SimulationSettings, seed: int, names: tuple[
         if noted["settings"] != _plain(settings) or noted["seed"] != seed or sorted(noted["bytes"]) != sorted(names):
             problem = "it holds another data set"
         for name in names if not problem else ():
-            if _sha256(folder / name) != noted["bytes"][name]:
+            if digest_of(folder / name) != noted["bytes"][name]:
                 problem = f"{name} has changed"
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = str(error)
@@ -169,7 +151,7 @@ def _digests(settings: SimulationSettings, seed: int, folder: Path, names: tuple
         "settings": _plain(settings),
         "seed": seed,
         "content": {name: content_digest(folder / name) for name in names},
-        "bytes": {name: _sha256(folder / name) for name in names},
+        "bytes": {name: digest_of(folder / name) for name in names},
     }
 
 
@@ -184,7 +166,7 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     if file.suffix == ".bw":
         return _track_digest(file)
     if file.suffix == ".fa":
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return digest_of(file)
     if file.suffix == ".parquet":
         rows = pd.util.hash_pandas_object(read_truth(file).round(4), index=False)
         return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
@@ -205,9 +187,3 @@ def _track_digest(file: Path) -> str:
             total.update(f"{chrom} {length}\n".encode())
             total.update((np.round(mean, 2) + 0.0).tobytes() + covered.astype(np.int64).tobytes())
     return total.hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    """Digest of a file's bytes."""
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from helpers.data.simulation import SimulationSettings, World, sample_library, simulate
-from helpers.data.simulation.tracks import call_peaks, coverage, fold_change, local_lambda, missing, neglog10_p, run_lengths, runs
+from helpers.data.simulation.tracks import call_peaks, coverage, fold_change, local_lambda, missing, neglog10_p
 from helpers.files.bed import read_bed
 from helpers.files.reads import read_fragments
 
@@ -117,23 +117,6 @@ def test_switches_of_the_tracks(tmp_path: Path, small: SimulationSettings) -> No
             assert handle.header()["nLevels"] > 0
     uncovered = np.isnan(values(plain / names[0], "chr1"))
     assert (values(full / names[0], "chr1")[uncovered] == 0).all()
-
-
-def test_run_lengths_of_a_written_out_case() -> None:
-    data = np.array([0.0, 0.0, 2.0, 2.0, np.nan, np.nan, 1.0, 0.0])
-    start, end, value = run_lengths(data, 10, zeros=False)
-    assert start.tolist() == [20, 40, 60]
-    assert end.tolist() == [40, 60, 70]
-    np.testing.assert_array_equal(value, np.array([2, np.nan, 1], np.float32))
-    start, end, value = run_lengths(data, 10, zeros=True)
-    assert start.tolist() == [0, 20, 40, 60, 70]
-    assert end.tolist() == [20, 40, 60, 70, 80]
-
-
-def test_runs_of_a_written_out_case() -> None:
-    start, end = runs(np.array([1, 1, 0, 0, 1, 0, 1], bool))
-    assert start.tolist() == [0, 4, 6]
-    assert end.tolist() == [2, 5, 7]
 
 
 def test_peaks_of_a_written_out_case(world: World) -> None:
