@@ -12,7 +12,7 @@ from helpers.errors import InputError
 if TYPE_CHECKING:
     from helpers.data.datasets import DataSet
 
-INTERVALS = re.compile(r"\.(bed|narrowPeak|broadPeak)(\.gz)?$")
+_INTERVALS = re.compile(r"\.(bed|narrowPeak|broadPeak)(\.gz)?$")
 
 
 def check_dataset(dataset: DataSet) -> None:
@@ -45,7 +45,7 @@ def check_dataset(dataset: DataSet) -> None:
             check_lengths(path, lengths, aliases=dataset.aliases)
     for role in ("peaks", "exclusions", "domains", "annotation"):
         for path in dataset.by_role(role).values():
-            if INTERVALS.search(path.name):
+            if _INTERVALS.search(path.name):
                 _check_names(list(read_bed(path)["chrom"].unique()), path, lengths, dataset.aliases)
 
 

@@ -173,12 +173,8 @@ class FileEntry(_Strict):
 
     @property
     def local_name(self) -> str:
-        """File name in the cache: `file_name`, or the last part of the address ("" for ENCODE files, which name it when resolved)."""
-        if self.file_name is not None:
-            return self.file_name
-        if self.path is not None:
-            return self.path.name
-        return self.simulated or unquote(urlsplit(self.url or "").path).rsplit("/", 1)[-1]
+        """Name in the cache of a file with a `url`: `file_name`, or the last part of the address; "" for other origins."""
+        return self.file_name or unquote(urlsplit(self.url or "").path).rsplit("/", 1)[-1]
 
 
 class Splits(_Strict):

@@ -61,7 +61,7 @@ def check_regions(regions: pd.DataFrame, lengths: Mapping[str, int], what: str =
 
 
 def lies_inside(regions: pd.DataFrame, lengths: Mapping[str, int]) -> np.ndarray:
-    """Tell for each region whether it lies inside its chromosome, which must be known."""
+    """Tell for each region whether it lies inside its chromosome; none lies inside one whose length is not known."""
     limit = regions["chrom"].map(dict(lengths)).to_numpy(float)
     start, end = regions["start"].to_numpy(np.int64), regions["end"].to_numpy(np.int64)
     return (start >= 0) & (start < end) & (end <= limit)

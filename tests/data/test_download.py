@@ -397,5 +397,5 @@ class TestMirror:
 
     def test_what_is_in_the_cache_needs_no_mirror(self, site, tmp_path):
         site.files["/track.bw"] = CONTENT
-        obtain(f"{site.address}/track.bw", "track.bw", EXPECTED, progress=False)
-        obtain(self.URL, "track.bw", EXPECTED, mirror=str(tmp_path), progress=False)
+        fetched = obtain(f"{site.address}/track.bw", "track.bw", EXPECTED, progress=False)
+        assert obtain(self.URL, "track.bw", EXPECTED, mirror=str(tmp_path), progress=False) == fetched

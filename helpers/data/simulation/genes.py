@@ -31,8 +31,12 @@ def make_links(settings: SimulationSettings, layout: Layout, elements: pd.DataFr
     The number of target genes follows a Pareto law, so that a few elements are hubs. Targets are drawn with a probability that falls with
     distance (1 / (distance + 20 kb)), 100 times less across a domain boundary, and a little anywhere in the genome.
     """
-    rng = stage_rng(seed, "links")
     genes = layout.genes
+    if not len(genes):
+        return pd.DataFrame({"element": [], "gene": [], "weight": [], "distance": [], "same_domain": []}).astype(
+            {"element": int, "gene": int}
+        )
+    rng = stage_rng(seed, "links")
     source = np.flatnonzero((rng.random(len(elements)) < settings.link_share) & (elements["gene"].to_numpy() < 0))
     degree = np.minimum(np.floor(rng.random(len(source)) ** (-1 / settings.link_tail)).astype(np.int64), max(len(genes) // 4, 1))
     centre, tss = elements["centre"].to_numpy()[source], genes["tss"].to_numpy()
@@ -45,10 +49,6 @@ def make_links(settings: SimulationSettings, layout: Layout, elements: pd.DataFr
     weight = np.round(
         LINK_WEIGHT * np.exp(rng.normal(0, 0.5, likely.shape)) * np.where(rng.random(likely.shape) < 0.85, 1, -1), 6
     )
-    if not len(genes):
-        return pd.DataFrame({"element": [], "gene": [], "weight": [], "distance": [], "same_domain": []}).astype(
-            {"element": int, "gene": int}
-        )
     ranked = np.argsort(-(np.round(np.log(likely), 6) + noise), axis=1, kind="stable")
     row, column = np.nonzero(np.arange(len(genes))[None, :] < degree[:, None])
     gene = ranked[row, column]

@@ -119,8 +119,7 @@ def _duplications(settings: SimulationSettings, gaps: pd.DataFrame, rng: np.rand
             taken[source : source + size] = taken[target : target + size] = True
             rows.append((target, target + size, source, source + size, strand, divergence))
             remaining -= size
-    table = _table(rows, ["start", "end", "source_start", "source_end", "strand", "divergence"])
-    return table.sort_values("start", ignore_index=True)
+    return _table(rows, ["start", "end", "source_start", "source_end", "strand", "divergence"])
 
 
 def _free_for_elements(settings: SimulationSettings, gaps: pd.DataFrame, duplications: pd.DataFrame) -> Mask:
@@ -174,7 +173,7 @@ def _genes(
         if inside and free[centre] and kept < np.exp(8 * (gc[start] - 0.52)) and not taken[start - 1_000 : end + 1_000].any():
             taken[start:end] = True
             rows.append((start, end, strand, tss, domain))
-    return _table(rows, ["start", "end", "strand", "tss", "domain"]).sort_values("start", ignore_index=True)
+    return _table(rows, ["start", "end", "strand", "tss", "domain"])
 
 
 def _elements(
@@ -186,19 +185,17 @@ def _elements(
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Centres and roles of the planted elements: promoters, boundaries, and the others, more of them where GC is high."""
+    if not settings.elements_per_mb:
+        return pd.DataFrame({"centre": np.empty(0, np.int64), "role": np.empty(0, object), "gene": np.empty(0, np.int64)})
     boundaries = domains["start"].to_numpy()[domains["start"].to_numpy() % settings.chromosome_length > 0]
     centres = np.concatenate([genes["tss"].to_numpy() - genes["strand"].to_numpy() * PROMOTER_OFFSET, boundaries]).astype(
         np.int64
     )
-    wanted = max(round(settings.elements_per_mb * free.sum() / 1e6) - len(centres), 0) if settings.elements_per_mb else 0
-    open_places = free.copy()
-    open_places &= ~mark_around(len(free), centres, LEAST_DISTANCE)
-    others = _spread(open_places, gc, wanted, rng)
+    wanted = max(round(settings.elements_per_mb * free.sum() / 1e6) - len(centres), 0)
+    others = _spread(free & ~mark_around(len(free), centres, LEAST_DISTANCE), gc, wanted, rng)
     roles = rng.random(len(others))
     housekeeping, insulator = settings.housekeeping_share, settings.housekeeping_share + settings.insulator_share
     role = np.where(roles < housekeeping, "housekeeping", np.where(roles < insulator, "insulator", "enhancer")).astype(object)
-    if not settings.elements_per_mb:
-        return pd.DataFrame({"centre": np.empty(0, np.int64), "role": np.empty(0, object), "gene": np.empty(0, np.int64)})
     table = pd.DataFrame(
         {
             "centre": np.concatenate([centres, others]),
@@ -261,7 +258,7 @@ def _artefacts(
         if start // length == (start + size) // length and not taken[start : start + size].any():
             taken[start : start + size] = True
             rows.append((start, start + size, fold))
-    return _table(rows, ["start", "end", "fold"]).sort_values("start", ignore_index=True)
+    return _table(rows, ["start", "end", "fold"])
 
 
 def gc_per_base(isochores: pd.DataFrame) -> NDArray[np.float32]:
@@ -289,7 +286,7 @@ def mark_around(total: int, places: Ints, margin: int) -> Mask:
 
 
 def _table(rows: list[Any], columns: list[str]) -> pd.DataFrame:
-    """DataFrame of rows that may be none, with numbers as numbers."""
+    """DataFrame of rows, which may be none, in order of start, with numbers as numbers."""
     table = pd.DataFrame(rows, columns=columns)
     whole = {name: np.int64 for name in columns if name not in ("gc", "divergence", "fold", "type")}
     return table.astype(whole).sort_values("start", ignore_index=True)

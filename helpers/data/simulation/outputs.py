@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,6 @@ class Bench:
         self.world = world
         self._fragments: dict[tuple[str, str, str], tuple[Places, Places]] = {}
         self._scores: dict[str, tuple[Floats, Floats, Floats]] = {}
-        self._control: Floats | None = None
 
     def fragments(self, cell_type: str, assay: str = "atac", replicate: str = "") -> tuple[Places, Places]:
         """Library of a cell type, global starts and ends; replicates are independent draws from the same rate."""
@@ -66,19 +66,20 @@ class Bench:
         return self._fragments[key]
 
     def pileup(self, cell_type: str, assay: str = "atac", replicate: str = "") -> Floats:
-        """Coverage of a library, per bin; the control's is kept."""
-        if assay == "control" and self._control is not None:
-            return self._control
-        values = tracks.pileup(self.world, *self.fragments(cell_type, assay, replicate))
-        self._control = values if assay == "control" else self._control
-        return values
+        """Coverage of a library, per bin."""
+        return tracks.pileup(self.world, *self.fragments(cell_type, assay, replicate))
+
+    @cached_property
+    def control(self) -> Floats:
+        """Coverage of the control library, which all others are compared with."""
+        return self.pileup("A", "control")
 
     def scores(self, cell_type: str, assay: str = "atac") -> tuple[Floats, Floats, Floats]:
         """Coverage, fold change and -log10 p of a library against the control, per bin."""
         key = f"{assay}_{cell_type}"
         if key not in self._scores:
-            pileup, control = self.pileup(cell_type, assay), self.pileup("A", "control")
-            background = tracks.local_lambda(self.world, pileup, control)
+            pileup = self.pileup(cell_type, assay)
+            background = tracks.local_lambda(self.world, pileup, self.control)
             gone = tracks.missing(self.world)
             fold, p_value = tracks.fold_change(pileup, background), tracks.neglog10_p(pileup, background)
             fold[gone] = p_value[gone] = np.nan
@@ -108,7 +109,7 @@ class Bench:
         """Values per bin of a bigWig file."""
         library, *_, measure, _ = name.split(".")
         if measure == "control":
-            return self.pileup("A", "control")
+            return self.control
         assay, cell_type, *replicate = library.split("_")
         if replicate:
             return self.pileup(cell_type, assay, replicate[0])
@@ -163,8 +164,7 @@ def _links(bench: Bench, path: Path) -> None:
     Columns: kind (element or variant), source, gene, element, distance (bp; -1 on another chromosome), same_domain, weight (change of the gene's
     log expression per unit of the element's log rate), then effect_A, ...: of a variant, the change of the gene's log expression.
     """
-    world = bench.world
-    links = world.links.rename_axis("link").reset_index(drop=True)
+    world, links = bench.world, bench.world.links
     element = links.assign(kind="element", source=[f"element{row}" for row in links["element"]])
     effects = pd.DataFrame(world.effects, columns=[f"effect_{letter}" for letter in world.cell_types])
     variant = (

@@ -53,24 +53,22 @@ def local_lambda(world: World, treatment: Floats, control: Floats) -> Floats:
     n_bins = len(treatment) // world.settings.n_chromosomes
     genome_mean = treatment[known].mean() if known.any() else 0.0
     scale = genome_mean / max(control[known].mean(), 1e-12) if known.any() else 0.0
-    rows = (control * known).reshape(-1, n_bins)
-    weight = known.reshape(-1, n_bins).astype(float)
-    background = np.full(rows.shape, genome_mean)
-    for window in LOCAL_WINDOWS:
-        half = max(window // world.settings.signal_resolution // 2, 1)
-        mean = _moving_sum(rows, half) / np.maximum(_moving_sum(weight, half), 1)
-        background = np.maximum(background, scale * mean)
     # One value per LAMBDA_STEP: that of the bin in its middle.
     step = max(LAMBDA_STEP // world.settings.signal_resolution, 1)
-    place = np.minimum(np.arange(n_bins) // step * step + step // 2, n_bins - 1)
-    return np.round(background[:, place].ravel(), 4)
+    middle = np.minimum(np.arange(0, n_bins, step) + step // 2, n_bins - 1)
+    fragments, weight = (_sums_before(values.reshape(-1, n_bins)) for values in (control * known, known.astype(float)))
+    background = np.full((world.settings.n_chromosomes, len(middle)), genome_mean)
+    for window in LOCAL_WINDOWS:
+        half = max(window // world.settings.signal_resolution // 2, 1)
+        low, high = np.maximum(middle - half, 0), np.minimum(middle + half + 1, n_bins)
+        mean = (fragments[:, high] - fragments[:, low]) / np.maximum(weight[:, high] - weight[:, low], 1)
+        background = np.maximum(background, scale * mean)
+    return np.repeat(np.round(background, 4), step, axis=1)[:, :n_bins].ravel()
 
 
-def _moving_sum(rows: Floats, half: int) -> Floats:
-    """Sum over 2 half + 1 bins around each, within each row."""
-    summed = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=1)], axis=1)
-    middle = np.arange(rows.shape[1])
-    return summed[:, np.minimum(middle + half + 1, rows.shape[1])] - summed[:, np.maximum(middle - half, 0)]
+def _sums_before(rows: Floats) -> Floats:
+    """Sum of what stands before each place of a row, shape (rows, bins + 1)."""
+    return np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=1)], axis=1)
 
 
 def neglog10_p(treatment: NDArray, background: NDArray) -> Floats:

@@ -34,10 +34,6 @@ TRUTH_COLUMNS: dict[str, str] = {
     "flank": "share of its preferred flanking bases present",
 }
 
-#: What activity_A, ... mean, by kind: element: natural log of its rate (compare with `active_log_rate`); motif: what the instance adds on its own;
-#: gene: natural log of expression; variant: change of its element's log rate.
-ACTIVITY_KINDS = ("element", "motif", "gene", "variant")
-
 
 def truth_table(world: World) -> pd.DataFrame:
     """List all that is true of a simulated world in one table, in order of place within each kind; columns: `TRUTH_COLUMNS`, then activity_A, ..."""
@@ -107,9 +103,8 @@ def _elements(world: World, names: pd.Series) -> pd.DataFrame:
     table = world.elements
     gene, origin = table["gene"].to_numpy(), table["copy_of"].to_numpy()
     source = [f"element{a}" if a >= 0 else f"gene{b}" if b >= 0 else "" for a, b in zip(origin, gene, strict=True)]
-    unstranded = table.drop(columns="strand", errors="ignore")
     return _rows(
-        world, unstranded, "element", world.log_rates, element=names, role=table["role"], source=source,
+        world, table, "element", world.log_rates, element=names, role=table["role"], source=source,
         value=table["width"], locus_effect=table["locus_effect"],
     )  # fmt: skip
 
@@ -153,7 +148,9 @@ def read_truth(path: str | os.PathLike[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns as in `TRUTH_COLUMNS`, then activity_A, activity_B, ... (natural logs; see `ACTIVITY_KINDS`).
+        Columns as in `TRUTH_COLUMNS`, then activity_A, activity_B, ...: natural logs, of an element its rate (compare with
+        `active_log_rate`), of a motif what the instance adds on its own, of a gene its expression, of a variant the change of its
+        element's log rate; NaN for other kinds.
 
     Raises
     ------

@@ -1,9 +1,10 @@
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
 
-from helpers.data.simulation import SimulationSettings, make_world, stage_rng
+from helpers.data.simulation import SimulationSettings, World, make_world, stage_rng
 from helpers.errors import InputError
 
 
@@ -25,6 +26,14 @@ def test_every_field_says_what_it_is_in_the_source() -> None:
     for field in dataclasses.fields(SimulationSettings):
         after = source.split(f"    {field.name}: ", 1)[1].split("\n", 2)[1]
         assert after.strip().startswith('"""'), field.name
+
+
+def test_version_1_is_frozen(default_world: World) -> None:
+    """Lessons tell what they found in this genome: other defaults, or another generator, need another `version`."""
+    assert SimulationSettings().version == "1"
+    assert SimulationSettings().digest() == "07252bc64e3b72dd"
+    sequence = hashlib.sha256(default_world.flat.tobytes()).hexdigest()
+    assert sequence == "c39827d2d0a73efbce9a2f4f3bd2d16a435de210060617e74ca56169534f00eb"
 
 
 def test_replace_changes_one_field_and_the_digest() -> None:

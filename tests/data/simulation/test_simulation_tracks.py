@@ -6,7 +6,7 @@ import pyBigWig
 import pytest
 from scipy import stats
 
-from helpers.data.simulation import SimulationSettings, World, sample_library, simulate
+from helpers.data.simulation import SimulationSettings, World, make_world, sample_library, simulate
 from helpers.data.simulation.tracks import call_peaks, coverage, fold_change, local_lambda, missing, neglog10_p
 from helpers.files.bed import read_bed
 from helpers.files.reads import read_fragments
@@ -31,8 +31,6 @@ def test_the_coverage_track_equals_a_slow_count_of_the_fragments(folder: Path) -
 
 def test_coverage_at_one_base_resolution_is_coverage() -> None:
     settings = SimulationSettings(n_chromosomes=1, chromosome_length=100_000, n_cell_types=1, signal_resolution=1)
-    from helpers.data.simulation import make_world
-
     world = make_world(settings, 0)
     fragments = sample_library(world, "A", rng=0)
     count = np.zeros(100_000)
