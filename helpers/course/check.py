@@ -15,17 +15,20 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
-from helpers.places import cache_folder
+from helpers.errors import InputError
+from helpers.places import CURE, cache_folder
 
 PACKAGE_NAME = "ml-in-genomics"
 LEAST_DISK_GB, LEAST_MEMORY_GB = 2.0, 1.9
 _MODULES = {
     "biopython": "Bio",
+    "ipython": "IPython",
     "pybigwig": "pyBigWig",
     "scikit-learn": "sklearn",
     "pyyaml": "yaml",
     "tensorflow-cpu": "tensorflow",
 }
+_PIP = f"{sys.executable} -m pip install"
 _HEAVY = ("keras", "tensorflow", "jupyterlab")
 
 
@@ -77,7 +80,7 @@ def _packages() -> Iterator[Check]:
     try:
         needed = metadata.requires(PACKAGE_NAME) or []
     except metadata.PackageNotFoundError:
-        yield Check(PACKAGE_NAME, "not installed", "wrong", "pip install --editable . in the clone, or make lab")
+        yield Check(PACKAGE_NAME, "not installed", "wrong", f"{_PIP} --editable . in the clone, or make lab")
         return
     yield Check(PACKAGE_NAME, metadata.version(PACKAGE_NAME))
     for text in needed:
@@ -92,7 +95,7 @@ def _packages() -> Iterator[Check]:
 def _package(requirement: Requirement, extra: str) -> Check:
     """One package: there, in range, and importable."""
     name = requirement.name.lower()
-    what = f'pip install "{PACKAGE_NAME}[{extra}]"' if extra else f'pip install "{requirement.name}{requirement.specifier}"'
+    what = f'{_PIP} "{PACKAGE_NAME}[{extra}]"' if extra else f'{_PIP} "{requirement.name}{requirement.specifier}"'
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -120,20 +123,19 @@ def _bigwig() -> Check:
         built = bool(importlib.import_module("pyBigWig").numpy)
     except ImportError:
         built = False
-    cure = "pip install --force-reinstall --no-binary pyBigWig pyBigWig, with numpy installed before"
+    cure = f"{_PIP} --force-reinstall --no-binary pyBigWig pyBigWig, with numpy installed before"
     return Check("pyBigWig with NumPy", "yes" if built else "no", "ok" if built else "wrong", "" if built else cure)
 
 
 def _cache() -> Iterator[Check]:
     """Whether the cache can be written to, and how much room there is."""
-    cure = "set GENOMICS_CACHE to a folder on a disk with room that you may write to"
     try:
         folder = cache_folder()
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
         free = shutil.disk_usage(folder).free / 1e9
-    except OSError as error:
-        yield Check("cache", f"cannot be written to ({error.strerror}: {error.filename})", "wrong", cure)
+    except (InputError, OSError) as error:
+        yield Check("cache", str(error), "wrong", CURE)
         return
     yield Check("cache", str(folder))
     enough = free >= LEAST_DISK_GB
@@ -141,7 +143,7 @@ def _cache() -> Iterator[Check]:
         "free disk for the cache",
         f"{free:.1f} GB",
         "ok" if enough else "wrong",
-        "" if enough else f"{LEAST_DISK_GB} GB are needed: {cure}",
+        "" if enough else f"{LEAST_DISK_GB} GB are needed: {CURE}",
     )
 
 
@@ -150,7 +152,7 @@ def _memory() -> Check:
     try:
         import psutil
     except ImportError:
-        return Check("free memory", "unknown without psutil", "optional", f'pip install "{PACKAGE_NAME}[run]"')
+        return Check("free memory", "unknown without psutil", "optional", f'{_PIP} "{PACKAGE_NAME}[run]"')
     free = psutil.virtual_memory().available / 1e9
     enough = free >= LEAST_MEMORY_GB
     cure = f"lessons take up to {LEAST_MEMORY_GB} GB: close other programs, and run with --jobs 1"
@@ -162,7 +164,7 @@ def _kernel() -> Check:
     try:
         from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
     except ImportError:
-        return Check("Jupyter kernel", "no Jupyter", "optional", f'pip install "{PACKAGE_NAME}[run]"')
+        return Check("Jupyter kernel", "no Jupyter", "optional", f'{_PIP} "{PACKAGE_NAME}[run]"')
     cure = "python -m ipykernel install --sys-prefix"
     try:
         spec = KernelSpecManager().get_kernel_spec("python3")

@@ -88,8 +88,9 @@ def run(
     from helpers.course.runner import run_course
 
     options = RunOptions(out, tuple(lessons or ()), dataset, profile, seeds, first_seed, None, jobs, mirror, resume, notebooks)
+    if (out / "run.json").exists() and not resume:
+        typer.echo(f"replacing the earlier run in {out}", err=True)
     entries = run_course(options, _tell)
-    typer.echo("\n".join(map(_lesson_line, entries)))
     typer.echo(f"report: {(out / 'index.html').resolve()}")
     if any(entry["status"] == "failed" for entry in entries):
         raise typer.Exit(1)

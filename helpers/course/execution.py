@@ -18,6 +18,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from helpers.course.memory import PeakMemory
+from helpers.files.placing import write_bytes
 
 KERNEL = "python3"
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -131,6 +132,4 @@ def _one_line(text: str) -> str:
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Write a notebook, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    nbformat.write(notebook, part)
-    part.replace(path)
+    write_bytes(path, (nbformat.writes(notebook) + "\n").encode())

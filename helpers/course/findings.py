@@ -18,6 +18,7 @@ import yaml
 
 from helpers.course.verdicts import TIMES, Direction, Scale, Summary, Verdict, effect_text, summarise, verdict
 from helpers.errors import InputError
+from helpers.files.placing import write_bytes
 from helpers.places import shipped
 
 RECORD_VARIABLE = "COURSE_RECORD"
@@ -93,7 +94,11 @@ class Recorded:
         """Return the statement with its source, the measured effect, and what was asked of it, as plain text."""
         finding, summary = self.finding, self.summary
         measured = effect_text(summary.effect, summary.low, summary.high, finding.scale)
-        seeds = "1 seed, so no interval" if summary.seeds == 1 else f"95 % interval over {summary.seeds} seeds"
+        seeds = (
+            "1 seed: no interval, so nothing can be concluded"
+            if summary.seeds == 1
+            else f"95 % interval over {summary.seeds} seeds"
+        )
         return (
             f"{finding.statement} (source: {finding.source})",
             f"{finding.metric}: {measured} ({seeds}; data set {self.dataset})",
@@ -288,6 +293,4 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, content: object) -> None:
     """Write a JSON file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())

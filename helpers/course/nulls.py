@@ -13,6 +13,7 @@ from helpers.course.plan import RunOptions
 from helpers.course.runner import run_course
 from helpers.course.verdicts import effect_text
 from helpers.errors import InputError
+from helpers.files.placing import write_bytes
 
 HEAD = ("id", "statement", "null world", "effect there", "verdict")
 
@@ -96,6 +97,4 @@ def write_nulls(rows: Sequence[NullRow], path: Path) -> None:
         "# Null worlds\n\nEach finding again, in the world where its cause is switched off. None may hold there. "
         "Made by `course nulls --write`.\n\n" + "\n".join(table) + "\n"
     )
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_bytes(path, text.encode())

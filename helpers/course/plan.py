@@ -10,6 +10,7 @@ from helpers.course import facts
 from helpers.course.findings import WORLDS, read_json
 from helpers.course.lessons import Lesson, check_profile, notebooks_folder, select_lessons
 from helpers.errors import InputError
+from helpers.places import cache_folder
 
 FORMAT = "course run 1"
 DEFAULTS = {"lessons": None, "dataset": "simulated", "profile": "quick", "seeds": None, "first_seed": None, "world": None}
@@ -115,12 +116,13 @@ def make_plan(options: RunOptions) -> Plan:
     Raises
     ------
     InputError
-        For an unknown lesson, data set or profile, a number out of range, a folder that cannot be used, or a resumed run that was asked
-        something else before.
+        For an unknown lesson, data set or profile, a number out of range, a folder or cache that cannot be used, or a resumed run that
+        was asked something else before.
     """
     from helpers.data.manifests import load_manifest
 
     _check_numbers(options)
+    cache_folder()
     notebooks = notebooks_folder(options.notebooks)
     out = _checked_out(options.out, notebooks)
     before = _interrupted(out) if options.resume else None

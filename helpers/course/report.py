@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import nbformat
 from helpers.course.findings import SIGNS, load_findings, read_json, requirement
 from helpers.course.lessons import read_lesson
 from helpers.course.verdicts import Scale, effect_text
+from helpers.files.placing import write_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
 _WIDTH, _HEIGHT, _MARGIN = 240, 40, 12
@@ -38,7 +38,9 @@ def write_page(notebook: Path) -> Path:
     exporter = nbconvert.HTMLExporter(template_name="lesson", extra_template_basedirs=[str(TEMPLATES)], embed_images=True)
     has_formulas = any(cell.cell_type == "markdown" and re.search(r"\$\S", cell.source) for cell in content.cells)
     body, _ = exporter.from_notebook_node(content, {"metadata": {"name": notebook.stem}, "has_formulas": has_formulas})
-    return _write(notebook.with_suffix(".html"), body)
+    page = notebook.with_suffix(".html")
+    write_bytes(page, body.encode())
+    return page
 
 
 def write_index(out: Path) -> Path:
@@ -61,7 +63,8 @@ def write_index(out: Path) -> Path:
         lessons=lessons, waiting=waiting, findings=[_shown(entry) for entry in found], facts=facts, total=_total(run["lessons"]),
         counts={verdict: sum(entry["verdict"] == verdict for entry in found) for verdict in SIGNS}, signs=SIGNS,
     )  # fmt: skip
-    return _write(out / "index.html", body)
+    write_bytes(out / "index.html", body.encode())
+    return out / "index.html"
 
 
 @functools.cache
@@ -130,11 +133,3 @@ def interval_plot(entry: dict[str, Any], scale: Scale) -> dict[str, Any]:
 def _marks(entry: dict[str, Any], none: float) -> dict[str, float | None]:
     """Return the values that a drawing shows."""
     return {**{key: entry[key] for key in ("effect", "low", "high")}, "least": entry["least_effect"], "none": none}
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write a page, whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-    return path

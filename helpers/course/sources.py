@@ -21,6 +21,7 @@ from helpers.places import PACKAGE
 BRANCH = "main"
 _BADGES = re.compile(r"<!-- badges -->.*?(?=\n\n|\Z)", re.DOTALL)
 _INSTALL = re.compile(r"git\+https?://[^\s\"']+")
+FOLDED = {"check", "solution"}  # what tells the answer is not seen before it is looked for
 _KEPT_CELL_METADATA = ("tags", "jupyter")
 
 
@@ -107,7 +108,7 @@ def from_source(name: str, folder: Path, address: str | None = None) -> nbformat
     for cell in notebook.cells:
         cell.source = published(cell.source, name, address)
         cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in _KEPT_CELL_METADATA})
-        if "solution" in cell.metadata.get("tags", []):
+        if FOLDED & set(cell.metadata.get("tags", [])):
             cell.metadata["jupyter"] = {"source_hidden": True}
     described = {"course": notebook.metadata["course"]} if "course" in notebook.metadata else {}
     notebook.metadata = nbformat.from_dict(

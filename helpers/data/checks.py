@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.errors import InputError
+from helpers.files.chroms import some_names
 
 if TYPE_CHECKING:
     from helpers.data.datasets import DataSet
@@ -38,8 +39,13 @@ def check_dataset(dataset: DataSet) -> None:
     with Genome(dataset.genome, aliases=dataset.aliases) as genome:
         lengths = dict(genome.lengths)
         splits = dataset.manifest.splits
-        for chrom in [*splits.validation, *splits.test, *(splits.train or [])]:
-            genome.resolve(chrom)
+        for part in ("validation", "test", "train"):
+            for chrom in getattr(splits, part) or []:
+                if chrom not in lengths:
+                    raise InputError(
+                        f"data set {dataset.name!r}: splits.{part} names {chrom!r}, and {dataset.genome.name} has {some_names(lengths)}: "
+                        "write the splits with the names of the FASTA"
+                    )
     for path in [*dataset.tracks.values(), *dataset.by_role("control").values()]:
         if path.suffix.lower() in (".bw", ".bigwig"):
             check_lengths(path, lengths, aliases=dataset.aliases)

@@ -212,5 +212,5 @@ def check_lengths(
     if not shared:
         raise InputError(
             f"no chromosome of {name} ({some_names(lengths)}) is in the genome ({some_names(genome_lengths)}): "
-            "set aliases in the manifest or pass aliases="
+            "set chromosome_aliases in the manifest or pass aliases="
         )

@@ -44,7 +44,7 @@ def resolve_name(chrom: str, names: Collection[str], aliases: Mapping[str, str] 
     found = [name for name in names if name in same]
     if not found:
         raise InputError(
-            f"chromosome {chrom!r} is not in {what} (it has {some_names(names)}): set aliases in the manifest or pass aliases="
+            f"chromosome {chrom!r} is not in {what} (it has {some_names(names)}): set chromosome_aliases in the manifest or pass aliases="
         )
     if len(found) > 1:
         raise InputError(f"chromosome {chrom!r} fits {some_names(found)} of {what} through the aliases: keep one of them")

@@ -172,12 +172,12 @@ def _chromosomes(
     if chosen is not None and left_out:
         chrom, names = next(iter(left_out.items()))
         raise InputError(
-            f"chromosome {chrom!r} is not in track {names[0]}: choose chromosomes that every track has, or set aliases"
+            f"chromosome {chrom!r} is not in track {names[0]}: choose chromosomes that every track has, or set chromosome_aliases"
         )
     names = [chrom for chrom in wanted if chrom not in left_out]
     if not names:
         raise InputError(
-            f"no chromosome of {genome.path} is in every track ({', '.join(sources)}): set aliases, or choose fewer tracks"
+            f"no chromosome of {genome.path} is in every track ({', '.join(sources)}): set chromosome_aliases, or choose fewer tracks"
         )
     if left_out:
         log.info("left out, because a track does not have them: %s", ", ".join(left_out))

@@ -61,7 +61,7 @@ class FragmentSource:
         unknown = sorted(set(self._fragments["chrom"].unique()) - set(lengths))
         if unknown:
             raise InputError(
-                f"{path} has fragments on {unknown[0]!r}, which is not in the genome: set aliases in the manifest or pass aliases="
+                f"{path} has fragments on {unknown[0]!r}, which is not in the genome: set chromosome_aliases in the manifest or pass aliases="
             )
         self._last: tuple[str, np.ndarray] = ("", np.empty(0, np.int32))
 

@@ -64,7 +64,7 @@ world = "default"  # "null" switches off the cause of what is shown
 # %% [markdown]
 # ## 1 · A string with two readings
 #
-# DNA has two strands. Each letter pairs with one partner, A with T and C with G, and the strands run in opposite directions, so the second strand
+# DNA has two strands, and its length is counted in *base pairs*, bp. Each letter pairs with one partner, A with T and C with G, and the strands run in opposite directions, so the second strand
 # carries no new information: it is the first one read backwards with every letter swapped for its partner. We call that the *reverse complement*. A
 # protein that recognises a word in DNA can find it on either strand, so a model must, too.
 #
@@ -78,7 +78,8 @@ back = "".join(partner[letter] for letter in reversed(other_strand))
 print(f"one strand        {sequence}\nits other strand  {other_strand}\nand back          {back}")
 
 # %% [markdown]
-# `N` stands for a base that nobody could read. Whole stretches of a genome are N: gaps that the assembly could not close.
+# `N` stands for a base that nobody could read. A reference genome is put together from overlapping reads, its *assembly*, and where none could be
+# placed, whole stretches are N: gaps.
 #
 # A network wants numbers. We number the letters A, C, G, T as 0 to 3 and everything else as 4, and give each letter a channel of its own. An unknown
 # base gets zeros in all four, so that it says nothing. On disk and in batches a base stays one byte; it grows to four numbers only inside the model.
@@ -89,7 +90,7 @@ by_hand = (codes[:, None] == np.arange(4)).astype(np.float32)
 pd.DataFrame(by_hand.astype(int).T, index=list("ACGT"), columns=list(sequence))
 
 # %% [markdown]
-# With codes in that order, the partner of a letter is 3 minus its code. That is why the order A, C, G, T is worth keeping everywhere: the reverse
+# With codes in that order, the partner of a letter is 3 minus its code (and N stays 4). That is why the order A, C, G, T is worth keeping everywhere: the reverse
 # complement of a whole batch becomes one subtraction and one flip. The helpers do it that way; they must agree with what we did by hand.
 
 # %%
@@ -121,10 +122,14 @@ files = pd.DataFrame(
     ]
 )
 print(f"{data.manifest.title}: {len(files)} files")
-files.groupby("role", sort=False).agg(files=("file", "size"), first=("measures", "first"))
+files.groupby("role", sort=False).agg(files=("file", "size"), example=("measures", "first"))
 
 # %% [markdown]
-# An experiment is a pile of fragments. Here is the strongest open region of a held-out chromosome, in a cell type we call A. Each bar is one fragment;
+# Roles that you will meet later: *exclusions* are places not to trust, *control* is the same experiment without the thing that is measured, *domains* and
+# *links* say which elements act on which genes.
+#
+# An experiment is a pile of fragments. Here is the strongest open region of a *held-out* chromosome, one that models of this course never train on, in a
+# cell type we call A. Each bar is one fragment;
 # the number of bars over a base is that base's *coverage*.
 
 # %%
@@ -166,7 +171,7 @@ plots.show(figure, alt)
 # *elements*, which are the stretches that regulate; within them the *motif instances*, the words that factors bind; *decoys*, words just as well formed, which
 # no factor reads; and *repeats*, stretches that occur in many copies all over the genome.
 #
-# Find an element that is open in A and closed in B. Then find motif instances without any peak.
+# A hill in a measurement is called a *peak*. Find an element that has one in A and none in B. Then find motif instances without any peak.
 
 # %%
 left, right = centre - 15_000, centre + 15_000
@@ -186,12 +191,13 @@ plots.show(figure, alt)
 # %% [markdown]
 # The sequence is the same in both rows. What differs is which factors a cell type has: a word only opens DNA where its factor is around, so the same
 # element may have a peak in A and none in B. And most words are read nowhere: besides the decoys, every motif also occurs by chance, outside elements,
-# without any effect. Real genomes are like that. A model has to learn from the *company* a word keeps.
+# without any effect (the picture does not draw those). Real genomes are like that. A model has to learn from the *company* a word keeps.
 #
 # ## 4 · What decides activity
 #
 # A factor does not bind one exact word. It prefers some letters at some positions, which a *position frequency matrix* describes: the share of each
-# letter at each position. Drawn as a *logo*, tall letters are the ones that matter.
+# letter at each position. Drawn as a *logo*, tall letters are the ones that matter: the height is
+# information in bits, 2 where only one letter will do and 0 where all are as good.
 
 # %%
 names = ["AP1", "GATA", "CTCF"]
@@ -227,7 +233,8 @@ print(f"the best word there could be: {motif.best_score:.1f} bits")
 
 # %% [markdown]
 # Now the answer key for the same element: which instances were planted, on which strand, how well each fits its factor, and how often it is bound.
-# *Occupancy* rises with the score: a word that fits badly is bound seldom.
+# *Occupancy*, the probability that an instance is bound, rises with the score: a word that fits badly is bound seldom. Compare scores only within one
+# factor: a longer or pickier motif reaches higher ones.
 
 # %%
 instances = truth[(truth["kind"] == "motif") & (truth["element"] == strongest["name"])]
@@ -248,7 +255,7 @@ activity = pd.DataFrame(
 activity
 
 # %% [markdown]
-# If coverage follows activity, then measuring an element should give back what the key says of it. Each dot is an element of the held-out chromosome.
+# If coverage follows activity (a *log rate*: the logarithm of how many fragments to expect), then measuring an element should give back what the key says of it. Each dot is an element of the held-out chromosome.
 # Look at how tight the cloud is, and where it is not.
 
 # %%
@@ -268,12 +275,12 @@ print(f"correlation over {len(elements)} elements: {agreement:.2f}")
 
 # %% [markdown]
 # Even a model that knew the truth would not predict the measurement exactly: fragments are drawn at random, some places sequence badly because of their GC
-# content, and where a stretch occurs twice in the genome, its fragments cannot be placed and are lost. So there is a ceiling below 1, and a
+# content, the share of G and C, and where a stretch occurs twice in the genome, its fragments cannot be placed and are lost. So there is a ceiling below 1, and a
 # model's score means little until it is held against a floor and a ceiling.
 #
 # ## 5 · How to read a finding
 #
-# "Cell types differ." Do they? Two experiments on the *same* cells differ as well. A claim needs a number, a comparison, and a control. Ours will be:
+# "Cell types differ." Do they? Two experiments on the *same* cells, called *replicates*, differ as well. A claim needs a number, a comparison, and a control. Ours will be:
 #
 # - **effect**: how well two replicates of A correlate over the elements, minus how well A correlates with B;
 # - **least effect that would matter**: 0.1, chosen before looking;
@@ -325,17 +332,19 @@ for name, group in effects.groupby("world"):
 figure, axis = plt.subplots(figsize=(6, 2.4))
 for row, (_, group) in enumerate(effects.groupby("world")):
     effect, low, high, count = summarise(group["effect"])
-    axis.plot([low or effect, high or effect], [row, row], color=plots.PALETTE["blue"], linewidth=2)
+    axis.plot([low or effect, high or effect], [row - 0.2] * 2, color=plots.PALETTE["blue"], linewidth=3)
     axis.plot(group["effect"], np.full(count, row), "o", color=plots.PALETTE["sky"], markersize=5)
 axis.axvline(least_effect, color=plots.PALETTE["black"], linestyle="--", linewidth=1)
 axis.set(yticks=[0, 1], yticklabels=sorted(worlds), ylim=(-0.5, 1.5))
 axis.set(xlabel="agreement of A with A, minus that of A with B (correlation)")
-axis.set_title("Every seed, the interval, and the least effect that matters (dashed)")
+axis.set_title("Every seed, the interval below; dashed: the least effect")
 alt = "Effects by seed: as simulated, all lie right of the least effect of 0.1; in the null world, all lie left of it, near zero."
 plots.show(figure, alt)
 
 # %% [markdown]
-# The claim survives its control: with the cause, the effect is there in every seed; without it, it is gone. In the lessons this is shown in a box that starts
+# The claim survives its control. With the cause, the effect is there in every seed. Without it, what is left is far below what would matter. It need not be
+# zero: the two cell types were still sequenced in different batches, and every element varies a little from one cell type to the next.
+# In the lessons this is shown in a box that starts
 # with an F and a number. [findings.yml](findings.yml) lists them all, with the least effect of each, and says where each claim comes from. Several come
 # from published work, and some do not hold here.
 #
@@ -365,7 +374,7 @@ palindromes = sum(reverse_complement("".join(word)) == "".join(word) for word in
 check(palindromes, lambda n: n == 4**3, "")
 
 # %% [markdown]
-# **2.** Is open chromatin richer in G and C? Compute the GC fraction of all bases that lie in elements of the held-out chromosome (`elements`), and
+# **2.** Is open chromatin richer in G and C? The share of G and C among the bases is called *GC content*. Compute the GC fraction of all bases that lie in elements of the held-out chromosome (`elements`), and
 # that of the whole chromosome, without counting N. Give the difference.
 
 # %% tags=["exercise"]
@@ -426,10 +435,10 @@ check(
     lambda given: given == {name: verdict(values, "greater", 0.1) for name, values in lists.items()},
     "",
 )
+print("b: the interval excludes zero, so the effect is real, and too small to matter")
+print("c: the mean is large, and so is the spread: nothing can be said")
 
 # %% [markdown]
-# In b the effect is real, since the interval excludes zero, and too small to matter. In c the mean is large, and so is the spread: nothing can be said.
-#
 # ## Key points
 #
 # - A DNA sequence has two readings. With the order A, C, G, T, the other strand is 3 minus the code, reversed.

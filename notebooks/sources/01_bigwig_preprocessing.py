@@ -81,9 +81,10 @@ world = "default"  # "null" switches off the cause of each finding
 # %%
 data = load_dataset(dataset, seed=first_seed)
 findings.record_data(data.name, data.digest)
-with_reads = (
-    data if data.by_role("reads") else load_dataset("simulated", seed=first_seed)
-)  # few data sets keep their reads
+with_reads = data
+if not data.by_role("reads"):
+    with_reads = load_dataset("simulated", seed=first_seed)
+    print(f"{data.name} does not keep its reads: these are of the simulated genome")
 fastq = next(iter(with_reads.by_role("reads").values()))
 sample = reads.read_fastq(fastq, limit=2_000)
 first = sample[0]
@@ -110,10 +111,12 @@ print(f"errors expected per read of {errors.shape[1]} bases: {errors.sum(axis=1)
 # Put the fragments of a stretch on the genome, and count how many lie over each base: that is *coverage*. Do it by hand first.
 
 # %%
-with_fragments = data if data.by_role("fragments") else load_dataset("simulated", seed=first_seed)
-fragments = reads.read_fragments(
-    next(iter(with_fragments.by_role("fragments").values())), with_fragments.aliases
-)
+with_fragments = data
+if not data.by_role("fragments"):
+    with_fragments = load_dataset("simulated", seed=first_seed)
+    print(f"{data.name} has no fragments: sections 2 and 8 show those of the simulated genome")
+fragment_file = next(iter(with_fragments.by_role("fragments").values()))
+fragments = reads.read_fragments(fragment_file, with_fragments.aliases)
 with Genome(with_fragments.genome) as genome:
     lengths = {
         chrom: genome.lengths[chrom] for chrom in sorted(set(fragments["chrom"]), key=genome.names.index)
@@ -158,18 +161,29 @@ widths = (
 expected = signal.local_lambda(background, covered.mean(), windows=widths)
 
 # %% [markdown]
-# Compare the last two columns. Do they rank the bases in the same way?
+# Six bases in order of fold change. Does the last column rise in the same order?
 
 # %%
-spots = np.linspace(start, end - 1, 6).astype(int)
-by_hand = pd.DataFrame(
-    {"observed": covered[spots], "expected": expected[spots]}, index=pd.Index(spots, name=f"base on {chrom}")
-)
+ratio = signal.fold_change(covered, expected)
+quantiles = np.quantile(ratio[start:end], [0.1, 0.5, 0.8, 0.9, 0.96, 1], method="nearest")
+spots = start + np.array([int(np.argmax(ratio[start:end] == value)) for value in quantiles])
+by_hand = pd.DataFrame({"observed": covered[spots], "expected": expected[spots]})
+by_hand.index = pd.Index(spots, name=f"base on {chrom}")
 by_hand["fold change"] = by_hand["observed"] / by_hand["expected"]
 by_hand["-log10 p"] = -np.log10(stats.poisson.sf(by_hand["observed"], by_hand["expected"]))
-assert np.allclose(by_hand["fold change"], signal.fold_change(covered, expected)[spots])
+assert np.allclose(by_hand["fold change"], ratio[spots])
 assert np.allclose(by_hand["-log10 p"], signal.poisson_neglog10p(covered, expected)[spots])
 by_hand.round(2) + 0.0  # adding 0 turns -0.0 into 0.0
+
+# %% [markdown]
+# Within one place, where the expected coverage hardly changes, the two go together. Between places they part. The same fold change, seen in a shallow and in a
+# deep experiment:
+
+# %%
+for depth in (2, 8, 32):
+    print(
+        f"observed {4 * depth:3}, expected {depth:2}: fold change 4, -log10 p {-np.log10(stats.poisson.sf(4 * depth, depth)):.1f}"
+    )
 
 # %%
 tracks = {
@@ -188,7 +202,7 @@ alt = f"Coverage, expected coverage, fold change and -log10 p along 2 kb of {chr
 plots.show(figure, alt)
 
 # %% [markdown]
-# Both come from the same two numbers, but they answer different questions. Fold change says how *large* an effect is, and is noisy where little is
+# Both come from the same two numbers, observed and expected, but they answer different questions. Fold change says how *large* an effect is, and is noisy where little is
 # expected. -log10 p says how *sure* we are that there is one, so it grows with the number of fragments sequenced. Keep this in mind for section 7.
 #
 # ## 3 · What a bigWig file is
@@ -214,7 +228,8 @@ print(
 print(f"the header says: {header.covered_bases:,} bp covered, mean {header.mean:.3f}")
 
 # %% [markdown]
-# The intervals are the data. Look at their widths: no two need be alike, and between two there may be bases that no interval covers.
+# The intervals are the data. Look at their widths, and at where one interval ends and the next one starts: between two there may be
+# bases that no interval covers.
 
 # %%
 aliases = data.aliases
@@ -224,7 +239,9 @@ widths = table["end"] - table["start"]
 print(
     f"{here}: {len(table):,} intervals, {widths.min()} to {widths.max():,} bp wide, {(widths * table['value'].notna()).sum():,} bp with a value"
 )
-table.iloc[len(table) // 2 :].head(4)
+apart = np.flatnonzero(table["start"][1:].to_numpy() > table["end"][:-1].to_numpy())
+at = int(apart[len(apart) // 2]) if len(apart) else len(table) // 2
+table.iloc[at - 1 : at + 3]
 
 # %% [markdown]
 # `pyBigWig` is the library that reads such files in Python. Its `values` gives one number a base; where the file has none, you get NaN. Its `stats` gives
@@ -298,7 +315,7 @@ per_seed = results[results["width"].isin(wide)].groupby("seed")["difference"].me
 findings.record("F01a", per_seed, dataset=data)
 
 # %% [markdown]
-# And the one about the bins that we will train on:
+# (At 512 bp this reader still answers from the intervals, and that zero is part of the mean.) And the statement about the bins that we will train on:
 
 # %%
 narrow = findings.conditions("F01b", world)["bin_size"]
@@ -336,7 +353,7 @@ for uncovered in ("missing", "zero"):
 
 # %% [markdown]
 # The helper follows the choice for what is uncovered, and never turns an explicit NaN into a 0. How often does the choice matter? Bin a coverage track both
-# ways, and ask which bins lie above a threshold in the one and below it in the other.
+# ways, and ask which bins lie above a threshold in the one and below it in the other. The threshold is `threshold`, here in the track's own unit: fragments.
 
 
 # %%
@@ -375,11 +392,12 @@ for label, depth in depths.items():
             share = share_that_changes_side(place, at)
             sweep.append({"depth": label, "threshold": at, "seed": seed, "share": share})
 sweep = pd.DataFrame(sweep, columns=["depth", "threshold", "seed", "share"])
-sweep.pivot_table(index="depth", columns="threshold", values="share", sort=False).round(4)
+sweep.pivot_table(index="depth", columns="threshold", values="share", sort=False).round(4) if depths else None
 
 # %% [markdown]
-# Compare each entry, a mean over seeds, with the least effect of 0.01. It is the threshold that decides: near the smallest value that a covered base can have,
-# the two readings part; far above it, the bins that pass have hardly any uncovered base.
+# Compare each entry, a mean over seeds, with the least effect of 0.01. It is the threshold that decides: near 1, the smallest value that a covered base can have,
+# the two readings part; far above it, the bins that pass have hardly any uncovered base. (In the thinnest library the share falls again: many bins then hold no
+# fragment at all, and both readings leave those below.) The rest of this lesson takes uncovered bases as zero, which is right for coverage and for -log10 p.
 #
 # <div class="alert alert-warning"><b>Caution.</b> This is coverage. A file of ratios or of -log10 p can hold values near zero in covered bases, and in a file that
 # covers every base the choice changes nothing. Look at what your file leaves out before you choose.</div>
@@ -387,7 +405,7 @@ sweep.pivot_table(index="depth", columns="threshold", values="share", sort=False
 # ## 6 · Bins and extreme values
 #
 # Models of this course learn the mean of each 32-bp bin. That is less to predict than every base, and less noisy. By hand it is a reshape; the last bin
-# of a chromosome may be partial, and is the mean of what it covers.
+# of a chromosome is the mean of what it covers, which may be less than a whole bin.
 
 # %%
 with pyBigWig.open(str(path)) as file:
@@ -415,9 +433,9 @@ measured = binned[~np.isnan(binned)]
 squeezed = signal.arcsinh(measured)
 assert np.allclose(squeezed, np.log(measured + np.sqrt(measured**2 + 1)), atol=1e-4)
 for label, values in {"raw": measured, "arcsinh": squeezed}.items():
-    upper = values[values >= np.median(values)]
+    share = np.sort(values)[-len(values) // 20 :].sum() / values.sum()
     print(
-        f"{label}: the largest bin is {values.max() / np.median(upper):,.1f} times the median of the upper half"
+        f"{label}: {share:.0%} of all signal lies in the top 5 % of bins; the largest is {values.max():,.0f}"
     )
 
 # %%
@@ -446,7 +464,7 @@ print(f"{chosen} on {here}: {kept:.1%} of the measured {bin_size}-bp bins reach 
 
 # %% [markdown]
 # That number looks like a property of the genome. But -log10 p is a surprise, and surprise grows with the number of fragments. To see how much, keep every
-# fifth fragment at random and compute the track again, at the same places, with the same threshold.
+# fifth fragment at random, and compute the track twice, from all fragments and from those kept, without a control.
 
 
 # %%
@@ -482,7 +500,7 @@ depth_share = findings.conditions("F03", world)["depth_share"]
 has_fragments = bool(data.by_role("fragments"))
 by_depth = pd.DataFrame([depth_ratio(seed, depth_share) for seed in numbers] if has_fragments else [])
 print("share of bins kept:" if has_fragments else f"{data.name} has no fragments: F03 is not tested here")
-by_depth.round(3)
+by_depth.round(3) if has_fragments else None
 
 # %%
 findings.record("F03", by_depth["ratio"], dataset=data) if has_fragments else None
@@ -497,7 +515,7 @@ contrast = pd.DataFrame([depth_ratio(seed, share) for share in (0.5, 0.2, 0.1, 0
 contrast.groupby("share", sort=False)["ratio"].agg(["mean", "min", "max"]).round(2) if some else None
 
 # %% [markdown]
-# So "a tenth of the genome passes" is a statement about an experiment, not about a genome. Two tracks of unequal depth, cut at the same threshold, give
+# So "this share of the genome passes" is a statement about an experiment, not about a genome. Two tracks of unequal depth, cut at the same threshold, give
 # training sets of unequal size and content.
 #
 # <div class="alert alert-warning"><b>Caution.</b> A fold change does not grow with depth in this way, but at low depth it is noisy, and noise passes thresholds
@@ -530,8 +548,8 @@ for label, base in {"busiest 500 bp": busiest, "tallest peak": centre}.items():
     print(f"{label} of {chrom}, around {base:,}: {covered[base]} fragments, {expected[base]:.0f} expected")
 
 # %% [markdown]
-# Where as many are expected as are seen, the control library has the tower as well, so it says nothing about the cell. Kept in training, it would dominate a
-# squared error.
+# (The busiest place has the most fragments over 500 bp, the tallest peak the most over one base.) Where at least as many are expected as are seen, the control
+# library has the tower as well, so it says nothing about the cell. Kept in training, it would dominate a squared error.
 #
 # Peaks, where a caller has been run, say where signal is, and each has a *summit*, its highest point.
 
@@ -546,7 +564,7 @@ else:
     print(f"{len(peaks):,} peaks, median width {width:.0f} bp; {share:.1%} of the usable windows touch one")
 
 # %% [markdown]
-# Few windows are positive. Lesson 02 is about what that does to training and to scores.
+# Positive windows are the minority, and positive bins are rare, as section 7 showed. Lesson 02 is about what that does to training and to scores.
 #
 # ## 9 · Held-out chromosomes
 #
@@ -582,7 +600,7 @@ print(f"the second call opens the same folder: {again.folder == prepared.folder}
 # sequence and target are reversed. Lesson 04 asks what that is good for.
 
 # %%
-options = {"window": window, "batch_size": 64, "seed": first_seed, "missing": "mask"}
+options = {"window": window, "batch_size": 48, "seed": first_seed, "missing": "mask"}
 batches = WindowBatches(prepared, split.train, jitter=4 * bin_size, reverse_complement=True, **options)
 codes, targets, weights = batches[0]
 print(f"sequence {codes.shape} {codes.dtype}")
@@ -608,7 +626,7 @@ print(f"{(~same).sum()} of {len(same)} windows are read from the other strand, e
 # ## 11 · One picture of all of it
 #
 # Thirty thousand bases as a genome browser shows them: the track in bins, what the threshold keeps, the windows that are used, and, for the simulated genome,
-# the answer key below. Look for elements without a peak, and for peaks without an element.
+# the answer key below. The track is drawn as arcsinh, so that the dashed threshold can be seen. Does every element have a peak? Which do not?
 
 # %%
 track_here = prepared.signal(prepared.tracks[0])[held_out.test[0]]
@@ -619,7 +637,9 @@ values = track_here[left // bin_size : right // bin_size]
 above = regions.thresholded_bins({"here": track_here}, {"here": known[held_out.test[0]]}, bin_size, threshold)
 used = split.test[split.test["chrom"] == held_out.test[0]]
 rows = [
-    plots.SignalRow(prepared.tracks[0], values, bin_size, "mean of a bin", line=threshold),
+    plots.SignalRow(
+        prepared.tracks[0], signal.arcsinh(values), bin_size, "arcsinh", line=np.arcsinh(threshold)
+    ),
     plots.IntervalRow("above threshold", above, plots.PALETTE["green"]),
     plots.IntervalRow("usable windows", used.assign(end=used["end"] - 100), plots.PALETTE["sky"]),
 ]
@@ -658,7 +678,8 @@ check(probability, lambda p: np.isclose(p, right, rtol=0.02), "")
 
 # %% [markdown]
 # **2.** Bin the chosen track on `here` to 128 bp without reading the file again: start from `binned`, which holds 32-bp bins. Mind bins that could not be
-# measured, and the end of the chromosome; leave out an incomplete last bin.
+# measured, and the end of the chromosome: leave out an incomplete last bin.
+# A group of which some bins are numbers has their mean; one of which none is stays NaN.
 
 # %% tags=["exercise"]
 coarse = ...
@@ -677,8 +698,7 @@ coarse = np.where(counted > 0, np.nansum(groups, axis=1) / np.maximum(counted, 1
 check(coarse, lambda c: np.allclose(c, by_loop, equal_nan=True, rtol=1e-4), "")
 
 # %% [markdown]
-# **3.** Sections 6 and 7 kept bins by a threshold. Keep *windows* instead: which of the training windows have a bin of at least `threshold`? Give
-# their number. `regions.windows_above` does it, from `prepared.signal(...)`.
+# **3.** Section 7 kept bins by a threshold. Keep *windows* instead: how many of the training windows have a bin above `threshold`? `regions.windows_above` does it, from `prepared.signal(...)`.
 
 # %% tags=["exercise"]
 windows_kept = ...
@@ -698,7 +718,7 @@ print(f"{windows_kept:,} of {len(split.train):,} training windows")
 # ## Key points
 #
 # - A track is made: reads, fragments, coverage, then fold change or -log10 p. Know which one you have before you choose a loss or a threshold.
-# - Read exact means, not zoom summaries; the narrower the bins, the less it matters.
+# - Read exact means, not zoom summaries: narrow bins never come from them, wide ones may be off by several per cent.
 # - Uncovered, zero and NaN are three things. Decide what uncovered means for each file.
 # - A threshold on -log10 p keeps more of a deeper experiment.
 # - Make the choices once, write them down with digests, and hold out whole chromosomes.

@@ -38,10 +38,10 @@ def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, check.Check]:
 def test_packages_are_held_against_their_ranges(states: dict[str, check.Check]) -> None:
     assert states["numpy"].state == "ok"
     assert states["pandas"].state == "wrong"
-    assert states["pandas"].cure == '>=99 is needed: pip install "pandas>=99"'
+    assert states["pandas"].cure == f'>=99 is needed: {sys.executable} -m pip install "pandas>=99"'
     assert (states["nosuchpackage"].found, states["nosuchpackage"].state) == ("not installed", "wrong")
     assert (states["alsonone"].state, states["alsonone"].cure) == (
-        "optional", 'pip install "ml-in-genomics[train]" (needed for the lessons that train models)',
+        "optional", f'{sys.executable} -m pip install "ml-in-genomics[train]" (needed for the lessons that train models)',
     )  # fmt: skip
     assert "other" not in states
     assert "x" not in states
@@ -50,6 +50,10 @@ def test_packages_are_held_against_their_ranges(states: dict[str, check.Check]) 
 def test_this_environment_can_read_bigwigs_and_write_its_cache(states: dict[str, check.Check]) -> None:
     for name in ("Python", "pyBigWig with NumPy", "cache", "Jupyter kernel"):
         assert states[name].state == "ok", states[name]
+
+
+def test_nothing_is_wrong_with_the_environment_that_the_tests_run_in() -> None:
+    assert [item for item in check.check_environment() if item.state == "wrong"] == []
 
 
 def test_each_wrong_thing_has_a_cure(states: dict[str, check.Check]) -> None:

@@ -169,7 +169,7 @@ class TestCheck:
 
     def test_intervals_on_other_names(self, mine):
         (mine.parent / "peaks.bed").write_text("I\t5\t50\nMito\t1\t2\n")
-        with pytest.raises(InputError, match=r"peaks.bed: chromosome 'I' is not in the genome .*set aliases"):
+        with pytest.raises(InputError, match=r"peaks.bed: chromosome 'I' is not in the genome .*set chromosome_aliases"):
             load_dataset(mine)
 
     def test_some_intervals_elsewhere_are_allowed(self, mine):
@@ -178,7 +178,10 @@ class TestCheck:
 
     def test_a_split_chromosome_that_the_genome_lacks(self, mine):
         edit(mine, splits={"validation": ["chrI"], "test": ["chr2"]})
-        with pytest.raises(InputError, match=r"chromosome 'chr2' is not in genome.fa"):
+        with pytest.raises(
+            InputError,
+            match=r"splits.test names 'chr2', and genome.fa has 'chrI', .*: write the splits with the names of the FASTA",
+        ):
             load_dataset(mine)
 
     def test_the_same_content_is_checked_once(self, mine, own_cache, monkeypatch):
@@ -388,5 +391,5 @@ class TestRealYeast:
         (tmp_path / "m.yml").write_text(
             yaml.safe_dump(content | {"chromosome_aliases": {}, "splits": {"validation": ["XVI"], "test": ["IV"]}})
         )
-        with pytest.raises(InputError, match=r"no chromosome of yeast_atac_fragment_coverage.bw .*set aliases"):
+        with pytest.raises(InputError, match=r"no chromosome of yeast_atac_fragment_coverage.bw .*set chromosome_aliases"):
             load_dataset(tmp_path / "m.yml")

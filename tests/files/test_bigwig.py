@@ -273,7 +273,9 @@ def test_damaged_data(tmp_path: Path) -> None:
 def test_windows_and_names(track: Path) -> None:
     aliases = {"I": "chrI", "II": "chrII"}
     assert _rows(read_intervals(track, "II", aliases=aliases)) == [(49, 50, -2.5)]
-    with pytest.raises(InputError, match=r"^chromosome 'I' is not in track\.bw \(it has 'chrI', 'chrII'\): set aliases"):
+    with pytest.raises(
+        InputError, match=r"^chromosome 'I' is not in track\.bw \(it has 'chrI', 'chrII'\): set chromosome_aliases"
+    ):
         read_intervals(track, "I")
     for start, end, problem in (
         (0, 1001, "runs past an end"),
@@ -301,7 +303,7 @@ def test_check_lengths(track: Path) -> None:
     with pytest.raises(InputError) as error:
         check_lengths(track, {"1": 1000, "2": 50})
     assert str(error.value) == (
-        "no chromosome of track.bw ('chrI', 'chrII') is in the genome ('1', '2'): set aliases in the manifest or pass aliases="
+        "no chromosome of track.bw ('chrI', 'chrII') is in the genome ('1', '2'): set chromosome_aliases in the manifest or pass aliases="
     )
 
 

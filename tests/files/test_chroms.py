@@ -29,7 +29,7 @@ def test_unknown_name_lists_what_is_there() -> None:
     with pytest.raises(InputError) as error:
         resolve_name("chr1", ["1", "2", "3", "4"], None, "genome.fa")
     assert str(error.value) == (
-        "chromosome 'chr1' is not in genome.fa (it has '1', '2', '3', ...): set aliases in the manifest or pass aliases="
+        "chromosome 'chr1' is not in genome.fa (it has '1', '2', '3', ...): set chromosome_aliases in the manifest or pass aliases="
     )
 
 

@@ -104,7 +104,8 @@ def test_aliases(tmp_path: Path) -> None:
         assert genome.resolve("1") == "chr1"
         assert genome.fetch("1", 0, 4) == "ACGT"
         with pytest.raises(
-            InputError, match=r"^chromosome 'II' is not in a\.fa \(it has 'chr1', 'chr2'\): set aliases in the manifest"
+            InputError,
+            match=r"^chromosome 'II' is not in a\.fa \(it has 'chr1', 'chr2'\): set chromosome_aliases in the manifest",
         ):
             genome.fetch("II")
 

@@ -88,7 +88,10 @@ def exercises(notebook: Notebook, _: int) -> list[str]:
         wrong.append(f"{checks} checks for {count} exercises")
     if len(solutions) != count:
         wrong.append(f"{len(solutions)} solutions for {count} exercises")
-    return wrong + ["a solution is not folded" for cell in solutions if not cell.metadata.get("jupyter", {}).get("source_hidden")]
+    hidden = [*solutions, *tagged(notebook, "check")]
+    return wrong + [
+        f"a {tags(cell)[0]} is not folded" for cell in hidden if not cell.metadata.get("jupyter", {}).get("source_hidden")
+    ]
 
 
 def ending(notebook: Notebook, _: int) -> list[str]:

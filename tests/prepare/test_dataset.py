@@ -228,7 +228,7 @@ def test_fragments_become_coverage(tmp_path: Path) -> None:
     mine = manifest_of(tmp_path, {"g": ("genome", "g.fa"), "atac": ("fragments", "f.bed.gz")}, {"1": "chr1"})
     prepared = prepare_dataset(mine, bin_size=4)
     np.testing.assert_array_equal(prepared.targets[:, 0], np.array([5 / 4, 6 / 4, 2 / 2, 2 / 4, 0, 0, 0], np.float32))
-    with pytest.raises(InputError, match=r"f\.bed\.gz has fragments on '1', which is not in the genome: set aliases"):
+    with pytest.raises(InputError, match=r"f\.bed\.gz has fragments on '1', which is not in the genome: set chromosome_aliases"):
         prepare_dataset(manifest_of(tmp_path, {"g": ("genome", "g.fa"), "atac": ("fragments", "f.bed.gz")}), bin_size=4)
 
 
@@ -260,7 +260,7 @@ def test_a_track_on_another_assembly_is_named(tmp_path: Path) -> None:
 def test_names_that_never_agree_are_named(tmp_path: Path) -> None:
     write_fasta(tmp_path / "g.fa", SEQUENCES)
     write_bigwig(tmp_path / "x.bw", {"I": 10}, {"I": ([0], [10], [1.0])})
-    with pytest.raises(InputError, match="set aliases"):
+    with pytest.raises(InputError, match="set chromosome_aliases"):
         prepare_dataset(manifest_of(tmp_path, {"g": ("genome", "g.fa"), "x": ("track", "x.bw")}))
 
 
