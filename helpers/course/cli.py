@@ -65,7 +65,7 @@ def _lesson_line(entry: dict[str, Any]) -> str:
 
 def _tell(entry: dict[str, Any]) -> None:
     """Say that a lesson is done, above the progress bar."""
-    tqdm.write(_lesson_line(entry), file=sys.stderr)
+    tqdm.write(_lesson_line(entry), file=sys.stdout)
 
 
 @app.command()
