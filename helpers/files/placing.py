@@ -156,7 +156,7 @@ def reserve_space(path: Path, more: int) -> None:
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all; a name that ends in .gz is compressed, always to the same bytes."""
+    """Write a file whole or not at all; a name that ends in .gz is compressed (fast rather than small), always to the same bytes."""
     with replacing(path) as temporary:
-        packed = gzip.compress(content, compresslevel=6, mtime=0) if Path(path).name.endswith(".gz") else content
+        packed = gzip.compress(content, compresslevel=1, mtime=0) if Path(path).name.endswith(".gz") else content
         temporary.write_bytes(packed)
