@@ -19,10 +19,10 @@ import pandas as pd
 from filelock import FileLock
 
 from helpers.data.checksums import digest_of
-from helpers.data.simulation.outputs import Bench, output_names
+from helpers.data.simulation.outputs import output_names
 from helpers.data.simulation.settings import SimulationSettings
 from helpers.data.simulation.truth import read_truth
-from helpers.data.simulation.world import make_world
+from helpers.data.simulation.writing import write_files
 from helpers.errors import InputError
 from helpers.files.bigwig import open_bigwig
 from helpers.files.placing import replacing_folder
@@ -72,13 +72,7 @@ def simulate(
 
 def _write_all(settings: SimulationSettings, seed: int, folder: Path, names: tuple[str, ...]) -> None:
     """Write every file, then the digests."""
-    bench = Bench(make_world(settings, seed))
-    deep = {name for name in names if name.startswith(("h3k36me3_A", "atac_A", "reads"))}
-    for name in sorted(names, key=lambda name: (name not in deep, names.index(name))):
-        bench.write(name, folder / name)
-        cell_type = name.split(".")[0].removeprefix("atac_")
-        if name.endswith(".narrowPeak") and cell_type != "A":
-            bench.forget(cell_type)
+    write_files(settings, seed, folder, names)
     (folder / DIGEST_FILE).write_text(json.dumps(_digests(settings, seed, folder, names), indent=1, sort_keys=True) + "\n")
 
 
