@@ -518,8 +518,8 @@ contrast.groupby("share", sort=False)["ratio"].agg(["mean", "min", "max"]).round
 # So "this share of the genome passes" is a statement about an experiment, not about a genome. Two tracks of unequal depth, cut at the same threshold, give
 # training sets of unequal size and content.
 #
-# <div class="alert alert-warning"><b>Caution.</b> A fold change does not grow with depth in this way, but at low depth it is noisy, and noise passes thresholds
-# as well. No threshold on one track is safe against a difference in depth between two.</div>
+# <div class="alert alert-warning"><b>Caution.</b> In a fold change depth cancels, by its definition; but a ratio of few fragments is noisy, and noise passes
+# thresholds as well. Before you compare two tracks above a threshold, compare how deeply they were sequenced.</div>
 #
 # ## 8 · What to leave out
 #
@@ -549,7 +549,7 @@ for label, base in {"busiest 500 bp": busiest, "tallest peak": centre}.items():
 
 # %% [markdown]
 # (The busiest place has the most fragments over 500 bp, the tallest peak the most over one base.) Where at least as many are expected as are seen, the control
-# library has the tower as well, so it says nothing about the cell. Kept in training, it would dominate a squared error.
+# library has the tower as well, so it says nothing about the cell. Kept in training, such a place weighs heavily in a squared error.
 #
 # Peaks, where a caller has been run, say where signal is, and each has a *summit*, its highest point.
 
