@@ -22,12 +22,19 @@ PACKAGE_NAME = "ml-in-genomics"
 LEAST_DISK_GB, LEAST_MEMORY_GB = 2.0, 1.9
 _MODULES = {
     "biopython": "Bio",
+    "imbalanced-learn": "imblearn",
     "ipython": "IPython",
     "pybigwig": "pyBigWig",
     "scikit-learn": "sklearn",
     "pyyaml": "yaml",
     "tensorflow-cpu": "tensorflow",
 }
+_NEEDED_FOR = {
+    "": "everything",
+    "run": "course run and course build",
+    "train": "the lessons that train models",
+    "tune": "the lesson that tunes models",
+}  # extras of the package
 _PIP = f"{sys.executable} -m pip install"
 _HEAVY = ("keras", "tensorflow", "jupyterlab")
 
@@ -85,7 +92,7 @@ def _packages() -> Iterator[Check]:
     yield Check(PACKAGE_NAME, metadata.version(PACKAGE_NAME))
     for text in needed:
         requirement = Requirement(text)
-        extra = next((name for name in ("run", "train") if re.search(rf"extra == ['\"]{name}['\"]", text)), "")
+        extra = next((name for name in _NEEDED_FOR if name and re.search(rf"extra == ['\"]{name}['\"]", text)), "")
         if "extra ==" in text and not extra:
             continue
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
@@ -99,8 +106,7 @@ def _package(requirement: Requirement, extra: str) -> Check:
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        needed_for = {"": "everything", "run": "course run and course build", "train": "the lessons that train models"}[extra]
-        return Check(name, "not installed", "optional" if extra else "wrong", f"{what} (needed for {needed_for})")
+        return Check(name, "not installed", "optional" if extra else "wrong", f"{what} (needed for {_NEEDED_FOR[extra]})")
     if not requirement.specifier.contains(version, prereleases=True):
         return Check(name, version, "wrong", f"{requirement.specifier} is needed: {what}")
     module = _MODULES.get(name, name.replace("-", "_"))

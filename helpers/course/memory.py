@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 import psutil
+
+LONGEST = 1.0  # seconds
 
 
 def process_memory(pid: int) -> int:
@@ -48,7 +51,8 @@ class PeakMemory:
     find_pid : callable
         Returns the id of the tree's root, or None while it has not started.
     interval : float
-        Seconds between two looks.
+        Least seconds between two looks. A look at a large process takes a while, and holds that process up: there are 20 times as long
+        between two, but no more than `LONGEST` seconds, so that a lesson of some seconds is seen at its height.
     """
 
     def __init__(self, find_pid: Callable[[], int | None], interval: float = 0.2) -> None:
@@ -64,10 +68,13 @@ class PeakMemory:
 
     def _watch(self) -> None:
         """Look again and again until told to stop."""
-        while not self._done.wait(self._interval):
+        pause = self._interval
+        while not self._done.wait(pause):
+            begun = time.monotonic()
             pid = self._find_pid()
             if pid is not None:
                 self._peak = max(self._peak, tree_memory(pid))
+            pause = max(self._interval, min(20 * (time.monotonic() - begun), LONGEST))
 
     def __enter__(self) -> PeakMemory:
         self._thread.start()
