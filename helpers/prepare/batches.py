@@ -53,6 +53,11 @@ class WindowBatches:
     missing : {"error", "mask"}
         What NaN in a target is: an error before any training starts; or a 0 whose weight is 0, in a third array of the batch.
 
+    Attributes
+    ----------
+    prepared, regions
+        As given; every other argument is kept under its own name too.
+
     Raises
     ------
     InputError
@@ -77,6 +82,7 @@ class WindowBatches:
         self.window, self.batch_size, self.seed, self.missing = window, batch_size, seed, missing
         self.drop_last, self.shuffle, self.stranded = drop_last, shuffle, stranded
         self.jitter, self.reverse_complement = jitter, reverse_complement
+        self.prepared, self.regions = prepared, regions
         self._bin_size = prepared.bin_size
         self._tracks = prepared.targets.shape[1]
         self._check_arguments()
@@ -91,8 +97,7 @@ class WindowBatches:
         self._first_bin = offsets + starts // self._bin_size
         self._map_windows(np.asarray(prepared.codes), np.asarray(prepared.targets))
         if missing == "error":
-            reach = window // self._bin_size
-            _refuse_nan(prepared, regions, self._first_bin + self._low, self._first_bin + self._high + reach)
+            _refuse_nan(prepared, regions, *self.reach())
         self.epoch = 0
 
     def _check_arguments(self) -> None:
@@ -123,6 +128,22 @@ class WindowBatches:
     def windows(self) -> int:
         """Number of windows."""
         return len(self._first_bin)
+
+    def reach(self, *, moved: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Tell which bins each window reads: rows `first` to `last` (left out) of the prepared targets, in the order of `regions`.
+
+        Parameters
+        ----------
+        moved : bool
+            Whether to count every bin that the window can reach when it is moved, or only those under it where it stands.
+
+        Returns
+        -------
+        tuple of int64 arrays, shape (windows,)
+            `first` and `last`.
+        """
+        low, high = (self._low, self._high) if moved else (0, 0)
+        return self._first_bin + low, self._first_bin + high + self.window // self._bin_size
 
     @property
     def epoch(self) -> int:

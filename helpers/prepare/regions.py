@@ -243,14 +243,10 @@ def label_windows(windows: pd.DataFrame, positives: pd.DataFrame, min_overlap: i
     return covered_bases(windows, positives) >= min_overlap
 
 
-def windows_above(
-    windows: pd.DataFrame,
-    signal: Mapping[str, np.ndarray],
-    bin_size: int,
-    threshold: float,
-    statistic: Literal["max", "mean"] = "max",
-) -> pd.DataFrame:
-    """Keep windows whose largest bin, or mean, is above a threshold.
+def window_values(
+    windows: pd.DataFrame, signal: Mapping[str, np.ndarray], bin_size: int, statistic: Literal["max", "mean"] = "max"
+) -> np.ndarray:
+    """Find the largest bin, or the mean, of each window.
 
     Parameters
     ----------
@@ -260,15 +256,13 @@ def windows_above(
         Binned values; bins without data (NaN) are passed over.
     bin_size : int
         In bp.
-    threshold : float
-        In the units of the signal.
     statistic : {"max", "mean"}
-        What of a window is compared.
+        What of a window is asked for.
 
     Returns
     -------
-    DataFrame
-        The windows above, with a clean index.
+    float64 array, shape (windows,)
+        NaN (of a mean) or -infinity (of a maximum) where no bin has data.
 
     Raises
     ------
@@ -297,4 +291,16 @@ def windows_above(
             else:
                 total = reduce_ranges(np.add, np.where(known, values, 0), first[rows], last[rows], float)
                 found[rows] = total / reduce_ranges(np.add, known, first[rows], last[rows], float)
-    return keep(windows, found > threshold, f"{statistic} above {threshold:g}")
+    return found
+
+
+def windows_above(
+    windows: pd.DataFrame,
+    signal: Mapping[str, np.ndarray],
+    bin_size: int,
+    threshold: float,
+    statistic: Literal["max", "mean"] = "max",
+) -> pd.DataFrame:
+    """Keep windows whose largest bin, or mean, is above a threshold (in the units of the signal); parameters and errors as `window_values`."""
+    above = window_values(windows, signal, bin_size, statistic) > threshold
+    return keep(windows, above, f"{statistic} above {threshold:g}")

@@ -168,6 +168,18 @@ def test_the_last_batch_is_smaller_or_left_out(prepared: PreparedData) -> None:
             whole[number]
 
 
+def test_reach_is_what_the_batches_of_many_epochs_show(prepared: PreparedData) -> None:
+    regions = pd.DataFrame({"chrom": ["a", "b", "c"], "start": [0, 40, 64], "end": [32, 72, 96]})
+    batches = WindowBatches(prepared, regions, window=32, batch_size=3, seed=0, jitter=12, shuffle=False)
+    assert [part.tolist() for part in batches.reach()] == [[0, 107, 164], [11, 121, 175]]
+    assert [part.tolist() for part in batches.reach(moved=False)] == [[0, 110, 167], [8, 118, 175]]
+    shown = []
+    for batches.epoch in range(60):
+        shown.append(batches[0][1][:, :, 0])
+    assert np.min(shown, axis=(0, 2)).tolist() == [0, 107, 164]
+    assert (np.max(shown, axis=(0, 2)) + 1).tolist() == [11, 121, 175]
+
+
 def test_arrays_are_not_written_to(prepared: PreparedData) -> None:
     before = prepared.codes.copy(), prepared.targets.copy()
     batches = many(prepared, missing="mask")
