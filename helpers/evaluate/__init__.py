@@ -1,0 +1,1 @@
+"""Scores and judgements: metrics of signals and of classes, robustness, averaged predictions, baselines, intervals."""
