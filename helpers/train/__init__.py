@@ -1,0 +1,1 @@
+"""Arrays to models: losses, models, augmentation, fitting, seeding, tracking, tuning."""

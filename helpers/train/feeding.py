@@ -1,0 +1,55 @@
+"""Batches as Keras takes them, with the next ones made while it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.prepare.batches import WindowBatches
+from helpers.train.backend import keras
+
+AHEAD = 2
+
+
+def passes(batches: WindowBatches, *, targets: bool = True) -> Callable[[], Any]:
+    """Make what gives the data of one pass over the batches, for `model.fit` and `model.predict`.
+
+    Parameters
+    ----------
+    batches : WindowBatches
+        Every pass gives the batches of the epoch that is set when it begins.
+    targets : bool
+        Whether to give targets, and weights where there are any, with the codes.
+
+    Returns
+    -------
+    callable
+        Without arguments: a `tf.data.Dataset`, always the same one, with TensorFlow; else a new generator. Batches are tuples of arrays.
+
+    Notes
+    -----
+    Keras would turn a generator, or a `PyDataset`, into a `tf.data.Dataset.from_generator`. From the first of these on, TensorFlow lets glibc
+    take every block of memory above 128 kB from the system, and give it back, one page fault after another (`ApplyPython311MemoryPatch`,
+    seen in 2.21): the base model then takes a third more processor time, until the process ends. Calling Python from `map` does not do that.
+    The batch axis is left open, so that a smaller last batch does not make Keras trace the model a second time.
+    """
+    count = None if targets else 1
+    if keras.backend.backend() != "tensorflow":
+        return lambda: (batch[:count] for batch in batches)
+    import tensorflow as tf
+
+    example = batches[0][:count]
+
+    def gather(number: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Make a batch."""
+        return batches[int(number)][:count]
+
+    def load(number: Any) -> tuple[Any, ...]:
+        """Make a batch, as tensors of known shape."""
+        parts = tf.numpy_function(gather, [number], [part.dtype for part in example])
+        return tuple(tf.ensure_shape(part, (None, *like.shape[1:])) for part, like in zip(parts, example, strict=True))
+
+    dataset = tf.data.Dataset.range(len(batches)).map(load).prefetch(AHEAD)
+    return lambda: dataset

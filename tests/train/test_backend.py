@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from helpers.train.backend import quiet
+
+CELL = """
+from helpers.train.backend import keras
+import numpy as np
+model = keras.Sequential([keras.layers.Input((8,)), keras.layers.Dense(2)])
+model.compile("adam", "mse")
+model.fit(np.ones((20, 8)), np.ones((20, 2)), batch_size=6, verbose=0)
+print(model.predict(np.ones((5, 8)), verbose=0).shape)
+"""
+
+
+def test_a_notebook_keeps_nothing_of_what_keras_says() -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    assert [(output.name, output.text) for output in notebook.cells[0].outputs] == [("stdout", "(5, 2)\n")]
+
+
+def test_quiet_hides_python_and_native_output_and_ends(capfd: pytest.CaptureFixture[str]) -> None:
+    def shout(word: str) -> None:
+        os.write(2, f"{word} native\n".encode())
+        sys.stderr.write(f"{word} python\n")
+
+    with quiet():
+        shout("inside")
+        logging.getLogger("a library").warning("inside")
+    shout("between")
+    with pytest.raises(TypeError), quiet():
+        shout(*["too", "many"])
+    shout("outside")
+    assert sorted(capfd.readouterr().err.splitlines()) == ["between native", "between python", "outside native", "outside python"]
