@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import matplotlib.pyplot as plt
@@ -212,6 +212,32 @@ def every_seed(
     means = table.groupby(x)[y].mean()
     axis.plot(means.index, means.to_numpy(), color=colour, label=label, linewidth=1.5)
     axis.plot(table[x], table[y], "o", color=colour, markersize=4, alpha=0.5, markeredgewidth=0)
+
+
+def every_condition(
+    table: pd.DataFrame, condition: str, value: str, *, axis: Axes, colours: Mapping[str, str] | None = None
+) -> None:
+    """Draw a measurement under named conditions: a row each, in order of appearance, with every seed as a dot and the mean as a bar.
+
+    Parameters
+    ----------
+    table : DataFrame with the columns `condition` and `value`
+        One row a condition and seed.
+    condition, value : str
+        Column of the condition's name and of the measurement.
+    axis : matplotlib Axes
+        Where to draw.
+    colours : mapping of str to str, optional
+        Colour of a condition; blue otherwise.
+    """
+    names = list(dict.fromkeys(table[condition]))
+    for row, name in enumerate(names):
+        values = table.loc[table[condition] == name, value].to_numpy()
+        colour = (colours or {}).get(name, PALETTE["blue"])
+        axis.plot(values, np.full(len(values), row), "o", color=colour, markersize=5, alpha=0.5, markeredgewidth=0)
+        axis.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=colour, linewidth=2)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
 
 
 def motif_logo(frequencies: np.ndarray, *, axis: Axes, title: str) -> None:

@@ -77,6 +77,19 @@ def test_every_seed_is_drawn_and_the_line_is_their_mean() -> None:
     assert dots.get_xydata().tolist() == [[32, 1], [32, 3], [64, 4], [64, 6]]
 
 
+def test_every_condition_is_a_row_with_its_seeds_and_their_mean() -> None:
+    table = pd.DataFrame({"loss": ["mse", "mse", "a", "a"], "score": [1.0, 3.0, 4.0, 6.0]})
+    _, axis = plt.subplots()
+    plots.every_condition(table, "loss", "score", axis=axis, colours={"a": "red"})
+    dots, mean, other_dots, other_mean = axis.lines
+    assert dots.get_xydata().tolist() == [[1, 0], [3, 0]]
+    assert mean.get_xydata().tolist() == [[2, -0.3], [2, 0.3]]
+    assert other_dots.get_xydata().tolist() == [[4, 1], [6, 1]]
+    assert other_mean.get_color() == "red"
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["mse", "a"]
+    assert axis.get_ylim()[0] > axis.get_ylim()[1]  # first condition on top
+
+
 def test_logo_is_two_bits_tall_where_only_one_base_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     import logomaker
 
