@@ -7,6 +7,7 @@ PYTHONPATH=. .venv-bench/bin/python benchmarks/run_all.py
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -188,11 +189,24 @@ def preparing() -> list[Row]:
     return [Row(f"preparing 12 Mb with 5 tracks ({name})", f"{middle:.2f} s", "", None, "< 5 s", middle < 5)]
 
 
+def training() -> list[Row]:
+    """Compare the rate of training with augmentation, in the project's own environment, with that of Keras on arrays in memory."""
+    here = Path(__file__).parent
+    command = [str(here.parent / ".venv" / "bin" / "python"), str(here / "training.py")]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(here.parent)}
+    )
+    got = json.loads(done.stdout)
+    ratio = got["ratio"]  # of epochs that follow each other
+    what = "training the base model, jitter, RC"
+    return [Row(what, f"{got['ours']:,.0f}/s", f"Keras fit on arrays: {got['keras']:,.0f}/s", ratio, ">= 0.95", ratio >= 0.95)]
+
+
 def main() -> int:
     """Run everything."""
     warnings.filterwarnings("ignore")
     logger.disable("genvarloader")
-    rows = [*binning(), *memory(), *batches(), *preparing()]
+    rows = [*binning(), *memory(), *batches(), *preparing(), *training()]
     print(show(rows))
     return 0 if all(row.met for row in rows) else 1
 
