@@ -171,6 +171,31 @@ def nulls(
 
 
 @app.command()
+def curves(
+    dataset: Annotated[str, typer.Option(help="Name of a data set, or a manifest.yml.")] = "simulated",
+    seeds: Annotated[int, typer.Option(help="How many seeds from each first one.")] = 3,
+    first_seed: Annotated[list[int] | None, typer.Option(help="The first seed; may be given several times.")] = None,
+    configurations: Annotated[int, typer.Option(help="How many trainings a seed.")] = 40,
+    at_once: Annotated[int, typer.Option(help="How many trainings at the same time, with a thread each.")] = 2,
+    address: Annotated[str, typer.Option(help="local, auto, or host:port of a Ray cluster.")] = "local",
+    work: Annotated[Path, typer.Option(help="Folder of the records: the same command goes on from there.")] = Path(
+        "course_curves"
+    ),
+    notebooks: Notebooks = None,
+) -> None:
+    """Train the configurations whose curves lesson 06 studies, and store the curves beside the lessons (about an hour)."""
+    from helpers.course.lessons import notebooks_folder
+    from helpers.course.tuning import store_curves, train_curves
+
+    firsts = first_seed or [0]
+    numbers = [first + number for first in firsts for number in range(seeds)]
+    table = train_curves(dataset, numbers, work, configurations=configurations, at_once=at_once, address=address, progress=True)
+    given = "".join(f" --first-seed {first}" for first in firsts)
+    command = f"course curves --dataset {dataset} --seeds {seeds}{given} --configurations {configurations}"
+    typer.echo(str(store_curves(table, notebooks_folder(notebooks) / "results", dataset=dataset, command=command)))
+
+
+@app.command()
 def readme(
     check_only: Annotated[bool, typer.Option("--check", help="Only look whether it is up to date.")] = False,
     notebooks: Notebooks = None,
