@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,14 +28,17 @@ def quiet() -> Iterator[None]:
 
 
 def _find_devices() -> None:
-    """Let the backend look for its devices, which is when it talks; TensorFlow's numbers of threads can still be set afterwards."""
-    if keras.backend.backend() == "tensorflow":
+    """Let the backend look for its devices, which is when it talks; TensorFlow's numbers of threads can still be set afterwards.
+
+    Keras seeds TensorFlow, and feeds from it, under any backend where it is installed.
+    """
+    if keras.backend.backend() != "tensorflow":
+        keras.ops.ones(1)
+    if importlib.util.find_spec("tensorflow"):
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")
         tf.config.list_physical_devices()
-    else:
-        keras.ops.ones(1)
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", QUIET_LEVEL)
