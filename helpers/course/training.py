@@ -10,6 +10,7 @@ import pandas as pd
 from helpers.course.tasks import Part, Task
 from helpers.evaluate.metrics import pearson
 from helpers.train import models
+from helpers.train.backend import keras
 from helpers.train.fitting import Fit, fit, predict, targets_of
 from helpers.train.seeding import seed_everything
 
@@ -69,6 +70,7 @@ def train(
     -------
     Fit
     """
+    keras.backend.clear_session()  # or each of a lesson's many models leaves 15 MB behind
     seed_everything(seed)
     batches = task.batches(windows, seed=seed, jitter=jitter, reverse_complement=reverse_complement, drop_last=True)
     return fit(build(task), batches, loss=loss, epochs=epochs, **options)

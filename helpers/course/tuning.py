@@ -36,7 +36,7 @@ EPOCHS = 9
 CONFIGURATIONS = 40
 METRICS = ["validation_loss", "validation_pearson", "held_out_pearson"]
 STORED = "06_curves"
-DIGITS = 5
+DIGITS = 5  # significant ones
 
 
 @dataclass(frozen=True)
@@ -220,19 +220,19 @@ def store_curves(table: pd.DataFrame, folder: Path, *, dataset: str, command: st
     }
     write_json(folder / f"{STORED}.json", facts)
     with replacing(folder / f"{STORED}.csv") as temporary:
-        table.round(DIGITS).to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, float_format=f"%.{DIGITS}g")
     return folder / f"{STORED}.csv"
 
 
-def stored_curves(dataset: str, seeds: Sequence[int]) -> tuple[pd.DataFrame, dict[str, Any]] | None:
+def stored_curves(dataset: str, seeds: Sequence[int] | None = None) -> tuple[pd.DataFrame, dict[str, Any]] | None:
     """Read the curves that travel with the course.
 
     Parameters
     ----------
     dataset : str
         Name of a data set.
-    seeds : sequence of int
-        Which of its seeds.
+    seeds : sequence of int, optional
+        Which of its seeds; all that there are by default.
 
     Returns
     -------
@@ -254,6 +254,7 @@ def stored_curves(dataset: str, seeds: Sequence[int]) -> tuple[pd.DataFrame, dic
         table = pd.read_csv(place / f"{STORED}.csv")
     except (OSError, ValueError) as error:
         raise InputError(f"{place / STORED}.csv or .json cannot be read ({error}): install the package anew") from error
-    if facts["dataset"] != dataset or not set(seeds) <= set(table["seed"]):
+    wanted = set(table["seed"] if seeds is None else seeds)
+    if facts["dataset"] != dataset or not wanted <= set(table["seed"]):
         return None
-    return table[table["seed"].isin(seeds)].reset_index(drop=True), facts
+    return table[table["seed"].isin(wanted)].reset_index(drop=True), facts

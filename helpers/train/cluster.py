@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -84,9 +85,12 @@ def connected(address: str = "local", *, cpus: int = 1, gpus: float = 0) -> Iter
 
 def import_ray() -> Any:
     """Import Ray, or raise an InputError that says how to install it."""
+    logging.getLogger("ray.widgets").setLevel(logging.WARNING)  # in a notebook it tells of widgets that a search does not draw
     try:
-        import ray
-        import ray.tune
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tqdm of the same
+            import ray
+            import ray.tune
     except ImportError as error:
         raise InputError(f"a search needs Ray, which cannot be imported ({error}): pip install 'ray[tune]'") from error
     return ray
@@ -172,7 +176,7 @@ def _resolve(address: str) -> str | None:
     if address == "local":
         return None
     found = _last_cluster() if address == "auto" else address
-    if not found:
+    if address == "auto" and not found:
         raise InputError(
             'address "auto": no cluster is known here: set RAY_ADDRESS, give "host:port" of its head, or "local" for this machine'
         )
@@ -233,11 +237,13 @@ def _short_folder() -> Path:
 
 @contextmanager
 def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Set variables that the user has not set, and take them back."""
-    added = [name for name in changes if name not in os.environ]
-    os.environ.update({name: changes[name] for name in added})
+    """Set variables that the user has not set, and take them back, with the one by which Ray sends `breakpoint()` to its debugger."""
+    before = {name: os.environ.get(name) for name in (*changes, "PYTHONBREAKPOINT")}
+    os.environ.update({name: value for name, value in changes.items() if before[name] is None})
     try:
         yield
     finally:
-        for name in added:
+        for name, value in before.items():
             os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

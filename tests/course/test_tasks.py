@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -132,3 +133,86 @@ def test_unknown_track(own: DataSet) -> None:
 def test_a_task_can_be_given_other_targets(task: Task) -> None:
     doubled = dataclasses.replace(task, prepared=dataclasses.replace(task.prepared, targets=2 * task.prepared.targets))
     assert np.array_equal(doubled.in_order("test")[0][1], 2 * task.in_order("test")[0][1])
+
+
+def test_counts_scatter_around_the_true_rate(task: Task) -> None:
+    true = task.true_rate()
+    assert true.prepared.targets.shape == task.prepared.targets.shape
+    counts, rates = (np.concatenate([batch[1] for batch in one.in_order("train")]) for one in (task, true))
+    assert counts.mean() == pytest.approx(rates.mean(), rel=0.02)
+    assert np.corrcoef(counts.ravel(), rates.ravel())[0, 1] > 0.9
+    assert np.sum((counts - rates) ** 2) / rates.sum() == pytest.approx(1, abs=0.2)  # Poisson: the variance is the mean
+
+
+def test_the_true_rate_of_real_data_is_not_known(own: DataSet) -> None:
+    with pytest.raises(NotForThisDataset, match="true rate of 'own_track' is not known: choose a simulated track of coverage"):
+        task_for_seed(own, 0, window=64, bin_size=16).true_rate()
+
+
+def test_one_of_several_tracks_can_be_kept(simulated: DataSet) -> None:
+    both = ["atac_A_coverage", "atac_B_coverage"]
+    task = task_for_seed(simulated, 5, track=both, settings={**SMALL, "n_cell_types": 2})
+    assert task.prepared.tracks == tuple(both)
+    assert task.in_order("test")[0][1].shape == (len(task.split.test), 32, 2)
+    second = task.only("atac_B_coverage")
+    assert second.track == "atac_B_coverage"
+    assert np.array_equal(second.prepared.targets, task.prepared.targets[:, 1:])
+    with pytest.raises(InputError, match="track 'atac_C_coverage' was not prepared"):
+        task.only("atac_C_coverage")
+
+
+def test_windows_are_active_in_any_track(simulated: DataSet) -> None:
+    both = ["atac_A_coverage", "atac_B_coverage"]
+    task = task_for_seed(simulated, 5, track=both, settings={**SMALL, "n_cell_types": 2})
+    starts = [set(map(tuple, one.active("train")[["chrom", "start"]].to_numpy())) for one in (task, *map(task.only, both))]
+    assert starts[0] == starts[1] | starts[2]
+    assert len(starts[0]) > max(len(starts[1]), len(starts[2]))
+
+
+def test_the_true_rate_of_several_tracks_is_each_one_s_own(simulated: DataSet) -> None:
+    both = ["atac_A_rep1_coverage", "atac_B_coverage"]
+    task = task_for_seed(simulated, 5, track=both, settings={**SMALL, "n_cell_types": 2})
+    rates, counts = task.true_rate().prepared.targets, task.prepared.targets
+    own = [np.corrcoef(rates[:, column], counts[:, column])[0, 1] for column in (0, 1)]
+    crossed = [np.corrcoef(rates[:, column], counts[:, 1 - column])[0, 1] for column in (0, 1)]
+    assert min(own) > 0.9 > max(crossed)
+
+
+def with_peaks(own: DataSet, folder: Path, lines: str) -> DataSet:
+    """Give the small data set a file of called peaks."""
+    (folder / "peaks.bed").write_text(lines)
+    for name in ("genome.fa", "own.bw", "towers.bed"):
+        source = next(path for path in own.paths.values() if path.name == name)
+        (folder / name).write_bytes(source.read_bytes())
+    (folder / "own.yml").write_text(MANIFEST + "  - {id: called, role: peaks, path: peaks.bed, measures: nothing, units: none}\n")
+    return load_dataset(folder / "own.yml")
+
+
+def test_labels_say_which_bins_lie_in_called_peaks(own: DataSet, tmp_path: Path) -> None:
+    peaks = "chrA\t128\t152\nchrA\t150\t168\nchrA\t200\t207\nchrB\t624\t640\n"
+    labelled = task_for_seed(with_peaks(own, tmp_path, peaks), 0, window=64, bin_size=16).labelled()
+    assert labelled.prepared.tracks == ("peaks",)
+    signal = labelled.prepared.signal("peaks")
+    assert np.flatnonzero(signal["chrA"]).tolist() == [8, 9, 10]  # 128-168: of the third bin half is covered; 200-207 covers less
+    assert np.flatnonzero(signal["chrB"]).tolist() == [39]
+    assert not signal["chrC"].any()
+
+
+def test_without_called_peaks_the_highest_bins_are_labelled(own: DataSet) -> None:
+    labelled = task_for_seed(own, 0, window=64, bin_size=16).labelled()
+    for labels in labelled.prepared.signal("peaks").values():
+        assert np.flatnonzero(labels).tolist() == [36, 37, 38, 39]  # the track rises along each chromosome; a tenth of 40 bins
+
+
+def test_windows_around_called_peaks_of_a_part(own: DataSet, tmp_path: Path) -> None:
+    peaks = "chrA\t128\t152\nchrA\t302\t306\nchrA\t630\t640\nchrC\t200\t240\n"
+    task = task_for_seed(with_peaks(own, tmp_path, peaks), 0, window=64, bin_size=16)
+    # Of chrA: 140 is a summit; 304 lies in the excluded stretch, and around 635 there is no room.
+    assert task.around_peaks("train")[["chrom", "start", "end"]].to_numpy().tolist() == [["chrA", 96, 160]]
+    assert task.around_peaks("test")[["chrom", "start", "end"]].to_numpy().tolist() == [["chrC", 176, 240]]
+    assert len(task.around_peaks("validation")) == 0
+
+
+def test_without_called_peaks_windows_lie_around_the_highest_bins(own: DataSet) -> None:
+    task = task_for_seed(own, 0, window=64, bin_size=16)
+    assert task.around_peaks("test").equals(task.centred(task.active("test")))
