@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from helpers.errors import InputError
 from helpers.prepare.regions import overlaps
@@ -127,17 +127,32 @@ class Fold:
     test_rows: np.ndarray
 
 
-def grouped_folds(regions: pd.DataFrame, groups: Sequence[object] | np.ndarray, folds: int) -> list[Fold]:
-    """Cut regions into folds of similar size that never divide a group (scikit-learn's `GroupKFold`).
+def group_numbers(groups: Sequence[object] | np.ndarray, count: int) -> np.ndarray:
+    """Give groups numbers from 0: int64 array, shape (regions,); raises InputError unless there is one label for each of `count` regions."""
+    labels = np.asarray(groups)
+    if labels.shape != (count,):
+        raise InputError(f"groups has shape {labels.shape}: give one group for each of the {count:,} regions")
+    return np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)[1]
+
+
+def grouped_folds(
+    regions: pd.DataFrame,
+    groups: Sequence[object] | np.ndarray,
+    folds: int,
+    labels: Sequence[object] | np.ndarray | None = None,
+) -> list[Fold]:
+    """Cut regions into folds of similar size that never divide a group (scikit-learn's `GroupKFold`, or `StratifiedGroupKFold`).
 
     Parameters
     ----------
     regions : DataFrame
         Columns `chrom`, `start`, `end`.
     groups : sequence, shape (regions,)
-        What must stay together: chromosomes, or `similarity.duplicate_groups`.
+        What must stay together: chromosomes, `homology.homology_groups`, or `similarity.duplicate_groups`.
     folds : int
         How many; each region is tested once.
+    labels : sequence, shape (regions,), optional
+        Classes whose shares the folds are to keep as far as the groups allow, such as peak and background.
 
     Returns
     -------
@@ -146,18 +161,35 @@ def grouped_folds(regions: pd.DataFrame, groups: Sequence[object] | np.ndarray, 
     Raises
     ------
     InputError
-        If there are fewer groups than folds, or regions of two parts overlap although their groups differ.
+        If there are fewer groups than folds, a fold tests no region, or none of a class, or regions of two parts overlap although their groups
+        differ.
     """
-    labels = np.asarray(groups)
-    if labels.shape != (len(regions),):
-        raise InputError(f"groups has shape {labels.shape}: give one group for each of the {len(regions):,} regions")
-    numbers = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)[1]
+    numbers = group_numbers(groups, len(regions))
     found = int(numbers.max(initial=-1)) + 1
     if not 2 <= folds <= found:
         raise InputError(f"folds is {folds}: choose 2 or more, and at most the {found} groups there are")
+    classes = None if labels is None else _class_numbers(labels, len(regions), folds)
+    cutter = GroupKFold(folds) if classes is None else StratifiedGroupKFold(folds)
     made = []
-    for train_rows, test_rows in GroupKFold(folds).split(numbers, groups=numbers):
+    for number, (train_rows, test_rows) in enumerate(cutter.split(numbers, classes, numbers), 1):
+        for part, rows in (("tests", test_rows), ("trains on", train_rows)):
+            if not len(rows) or (classes is not None and len(np.unique(classes[rows])) <= classes.max()):
+                raise InputError(f"fold {number} {part} no region, or none of a class: choose fewer folds, or smaller groups")
         train, test = (regions.iloc[rows].reset_index(drop=True) for rows in (train_rows, test_rows))
         check_disjoint({"train": train, "test": test}, chromosomes=False)
         made.append(Fold(train, test, train_rows, test_rows))
     return made
+
+
+def _class_numbers(labels: Sequence[object] | np.ndarray, count: int, folds: int) -> np.ndarray:
+    """Give classes numbers from 0, and refuse one that is too rare to be in each fold."""
+    given = np.asarray(labels)
+    if given.shape != (count,):
+        raise InputError(f"labels has shape {given.shape}: give one for each of the {count:,} regions")
+    names, classes = np.unique(given, return_inverse=True)
+    rarest = int(np.bincount(classes).argmin())
+    if (classes == rarest).sum() < folds:
+        raise InputError(
+            f"class {names[rarest]} has {(classes == rarest).sum()} regions for {folds} folds: choose fewer folds, or leave labels out"
+        )
+    return classes
