@@ -34,6 +34,7 @@ QUIET = {
 PRIVATE = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_prestart_worker_first_driver": "0",  # else connecting never ends if the machine is too busy to start workers within a minute
     "MALLOC_ARENA_MAX": "1",  # a worker that trains with TensorFlow takes 150 MB less
 }
 

@@ -7,7 +7,8 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -57,6 +58,10 @@ class Watch:
         self._outcomes: dict[int, Outcome] = {}
         self._next_look, self._room_seen = 0.0, time.monotonic()
         self.no_node = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out of the copies that Tune keeps for itself: nobody reads them, and a bar cannot be copied in a notebook."""
+        return {}
 
     @property
     def budget_spent(self) -> bool:
@@ -160,13 +165,34 @@ def run_trials(objective: Objective, journal: Journal, trials: Sequence[int], ro
                 name="search",
                 storage_path=storage,
                 verbose=0,
+                progress_reporter=tune.CLIReporter(),  # silent; the one for notebooks clears a cell's output and shows an empty table
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 stop=_stopper(watch),
                 callbacks=[_callback(watch)],
             ),
         )
-        tuner.fit()
+        with _released(ray):
+            tuner.fit()
         watch.finish(trials)
+
+
+@contextmanager
+def _released(ray: Any) -> Iterator[None]:
+    """Give back what trials hold when they are interrupted: Tune does not, and another search would wait for it in vain."""
+    from ray.util.placement_group import PlacementGroup, placement_group_table, remove_placement_group
+
+    def of_this_job() -> set[str]:
+        """Name the groups; a name ends with that of its job."""
+        job = ray.get_runtime_context().get_job_id()
+        return {name for name in placement_group_table() if name.endswith(job)}
+
+    earlier = of_this_job()
+    try:
+        yield
+    except KeyboardInterrupt:
+        for name in of_this_job() - earlier:
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(name))))
+        raise
 
 
 def _trainable(objective: Objective, settings: dict[str, Any], room: Room) -> Callable[[dict[str, int]], None]:

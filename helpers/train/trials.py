@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -96,8 +96,7 @@ class Journal:
         self.folder = folder
         self.settings = _read_settings(folder)
         self.trials: dict[int, Trial] = {}
-        for event in _read_events(folder / EVENTS):
-            self._apply(event)
+        _read_events(folder / EVENTS, self._apply)
 
     @classmethod
     def begin(cls, folder: Path, settings: Mapping[str, Any], resume: bool) -> Journal:
@@ -220,18 +219,18 @@ def _read_settings(folder: Path) -> dict[str, Any]:
         settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} cannot be read ({error}): search anew with resume=False") from error
-    if settings.get("format") != FORMAT:
-        raise InputError(f"{path} is of format {settings.get('format')}, not {FORMAT}: search anew with resume=False")
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+        raise InputError(f"{path} is no record of format {FORMAT}, which this version writes: search anew with resume=False")
     return settings
 
 
-def _read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Read the events; a last line without an end was being written when the search was killed, and is left out."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    for number, line in enumerate(text.split("\n")[:-1], 1):
+def _read_events(path: Path, apply: Callable[[dict[str, Any]], None]) -> None:
+    """Apply the events; a last line without an end was being written when the search was killed, and is left out."""
+    content = path.read_bytes() if path.exists() else b""
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
-            yield json.loads(line)
-        except ValueError as error:
+            apply(json.loads(line))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"{path}, line {number} cannot be read ({error}): search anew with resume=False") from error
 
 
