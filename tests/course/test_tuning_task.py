@@ -15,7 +15,15 @@ from helpers.errors import InputError
 from helpers.places import shipped
 from helpers.train.space import check_space
 
-SETTINGS = {"learning_rate": 0.001, "batch_size": 16, "filters": 8, "width": 7, "activation": "relu", "dropout": 0.25, "jitter": 0}
+SETTINGS = {
+    "learning_rate": 0.001,
+    "batch_size": 16,
+    "filters": 8,
+    "width": 7,
+    "activation": "relu",
+    "dropout": 0.25,
+    "jitter": 0,
+}
 
 
 @pytest.fixture(scope="module")
