@@ -1,33 +1,23 @@
-"""The models of the lessons, how long they are trained, and their scores on whole chromosomes."""
+"""The small model that lessons compare with, how long it is trained, and its score on whole chromosomes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from helpers.course.tasks import Part, Task
-from helpers.evaluate.averaging import both_strands
 from helpers.evaluate.metrics import pearson
 from helpers.train import models
 from helpers.train.backend import keras
-from helpers.train.fitting import Fit, fit, predict, predictor, targets_of
+from helpers.train.fitting import Fit, fit, predict, targets_of
 from helpers.train.seeding import seed_everything
 
-# Chosen on validation chromosomes, of three genomes, among sizes of the first layer and numbers of blocks.
-BASE: dict[str, Any] = {"filters": (96, 64), "blocks": 4}
-BASE_EPOCHS = 8  # over all training windows
 # A third of the base model's work: a comparison takes tens of fits. A learner's first fit uses the base model itself.
 SMALL: dict[str, Any] = {"filters": (32, 32), "widths": (15, 5), "blocks": 2}
 EPOCHS = 5
 JITTER = 384  # bp, to either side
-
-
-def base_model(task: Task, **options: Any) -> Any:
-    """Build the model that the course holds up as good, `BASE`, which starts by predicting the track's mean; `options` as for `small_model`."""
-    return small_model(task, **{"widths": (19, 7), **BASE, **options})
 
 
 def small_model(task: Task, **options: Any) -> Any:
@@ -90,37 +80,6 @@ def on_chromosomes(task: Task, model: Any, part: Part = "test") -> tuple[np.ndar
     """Give truth and prediction on all windows of a part: two arrays, shape (windows, bins, 1)."""
     batches = task.in_order(part)
     return targets_of(batches), predict(model, batches)
-
-
-def in_context(task: Task, model: Any, build: Any, part: Part = "test", flank: int = 512) -> np.ndarray:
-    """Predict the windows of a part as parts of wider ones, from both strands: at the edges of a window a model misses what lies beyond.
-
-    Parameters
-    ----------
-    task : Task
-        What the model was trained on.
-    model : keras.Model
-        A fully convolutional one.
-    build : callable
-        What made the model of a task.
-    part : str
-        Of the split.
-    flank : int
-        Bp of sequence to either side, a multiple of the bin size; beyond a chromosome's end it is unknown (code 4).
-
-    Returns
-    -------
-    float32 array, shape (windows, bins, 1)
-        In the order of the part's windows.
-    """
-    wide = build(replace(task, window=task.window + 2 * flank))
-    wide.set_weights(model.get_weights())
-    windows, sequence = task.split.parts[part], task.prepared.sequence()
-    padded = {chrom: np.pad(sequence[chrom], flank, constant_values=4) for chrom in windows["chrom"].unique()}
-    places = windows[["chrom", "start", "end"]].itertuples(index=False)
-    codes = np.stack([padded[chrom][start : end + 2 * flank] for chrom, start, end in places])
-    edge = flank // task.prepared.bin_size
-    return both_strands(predictor(wide), codes)[:, edge:-edge]
 
 
 def chromosome_pearson(task: Task, model: Any, part: Part = "test") -> float:
