@@ -249,7 +249,7 @@ def fitted(remedy, learner, features, labels, seed):
 
 
 # %% [markdown]
-# The experiment: each seed has its own genome; training on its training chromosomes, scores on its test chromosome. (The null worlds keep one negative for each positive.)
+# The experiment: each seed has its own genome; training on its training chromosomes, scores on its test chromosome. (Null worlds change the number of negatives, or the learner.)
 
 
 # %%

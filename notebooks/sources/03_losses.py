@@ -79,7 +79,7 @@ data = load_dataset(dataset, seed=first_seed)
 findings.record_data(data.name, data.digest)
 seed_everything(first_seed)  # before anything is computed: lesson 05 says why
 task = task_for_seed(data, first_seed, track=track)
-tops = task.active("test")
+tops = task.centred(task.active("test"))
 highest = max(tops.itertuples(), key=lambda row: task.prepared.window(row.chrom, row.start, row.end)[1].max())
 observed = task.prepared.window(highest.chrom, highest.start, highest.end)[1].astype(float)[
     None
@@ -331,7 +331,7 @@ shape.sort_index().round(2)
 findings.record("F08", shape.loc["at the mean", "ratio"], dataset=data)
 
 # %% [markdown]
-# Compare the two starts. The published remark needs a condition. Where a model begins at the level of the data, the scale is right without anybody having asked for it; where it begins elsewhere, it stays wrong, and scaling mends it.
+# Compare the two starts. The published remark needs a condition. Where a model begins at the level of the data, the mean is about right without anybody having asked for it; where it begins elsewhere, it stays wrong, and scaling mends it.
 #
 # <div class="alert alert-warning"><b>Caution.</b> Scaling uses the truth of the test chromosome. That is fine for comparing shapes, and cheating if you then report the error as if the model had reached it alone. And a ratio mends the
 # level only: it cannot mend an offset.</div>
@@ -401,12 +401,12 @@ both = {"poisson": chromosome_pearson(task, model), "negative binomial": chromos
 print("Pearson r on the test chromosome, one seed:", {name: round(value, 2) for name, value in both.items()})
 
 # %% [markdown]
-# One seed is no comparison (lesson 05 says why). The profile `full` puts the negative binomial, and three further losses, into the grid of section 3.
+# One seed is no comparison (lesson 05 says why). The profile `full` puts the negative binomial, and two further losses, into the grid of section 3.
 #
 # ## 6 · When the target is a class
 #
-# If bins are called open or closed, the likelihood is that of a coin: *binary cross-entropy*. A weight on the positives or the *focal* loss (Lin et al. 2017) makes rare positives count more, with the price that
-# lesson 02 showed. With several exclusive classes it becomes *categorical cross-entropy*. By hand:
+# If bins are called open or closed, the likelihood is that of a coin: *binary cross-entropy*. A weight on the positives makes them count more, with the price that lesson 02 showed; the *focal* loss (Lin et al. 2017)
+# makes easy examples count less. With several exclusive classes it becomes *categorical cross-entropy*. By hand:
 
 # %%
 label, probability = np.array([[[1.0], [0.0], [0.0], [0.0]]]), np.array([[[0.6], [0.1], [0.2], [0.1]]])
@@ -469,8 +469,8 @@ check(shape_part, lambda value: np.isclose(value, expected_part, rtol=1e-4), "")
 #
 # - Every loss is a choice between shape and magnitude, and an assumption about noise. Know both before you choose.
 # - Compare losses with one model, one data set, equal steps, several seeds, and a score that none of them optimises.
-# - A loss of shape alone needs its scale mended before errors can be compared.
-# - Coverage is close to Poisson around its true rate, and wider around what a model can know.
+# - A loss of shape alone leaves the scale where the model began: mend it before errors are compared, unless that was the mean of the data.
+# - Simulated coverage is Poisson around its true rate, by construction; around what a model can know it is wider. Real libraries add variation of their own.
 #
 # ## Further reading
 #

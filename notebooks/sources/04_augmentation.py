@@ -236,7 +236,7 @@ print(
 # ## 5 · The experiment
 #
 # Two heads, two training sets, with and without augmentation. The training sets hold the same loci: *thresholded* takes the windows as they lie on the grid, so that peaks are anywhere in them; *centred* puts each peak in the middle.
-# Each condition has a training seed of its own. Two scores: Pearson over the whole test chromosome, and the variation score at its peaks.
+# No background windows are added, and jitter is up to 384 bp. Each condition has a training seed of its own. Two scores: Pearson over the whole test chromosome, and the variation score at its peaks.
 
 # %%
 numbers = seed_numbers(profile, seeds, first_seed)
@@ -345,9 +345,9 @@ without, with_ = effect("dense head", "thresholded", "variation")
 findings.record("F10c", gain_centred / (without / with_), dataset=data)
 
 # %% [markdown]
-# Look again at the table. The dense head that has seen centred peaks only is lost on a whole chromosome, with augmentation or without: it has learned where peaks lie in its training windows, and hardly what makes them.
+# Look again at the table. The dense head that has seen centred peaks only is lost on a whole chromosome, with augmentation or without. So its ratio in F10b is that of two models without fit, and says little about models that one would use.
 #
-# <div class="alert alert-warning"><b>Caution.</b> All of this is about translation. A model can be robust to shifts and still be wrong everywhere: a constant prediction has a variation score of 0. Read it beside a score of fit, never alone.</div>
+# <div class="alert alert-warning"><b>Caution.</b> All of this is about shifts. A model can be robust to shifts and still be wrong everywhere: a constant prediction has a variation score of 0. Read it beside a score of fit, never alone.</div>
 #
 # ## 6 · Two scores, two orders
 #
@@ -431,7 +431,7 @@ never = 4
 check(never, lambda value: value == 4, "")
 
 # %% [markdown]
-# **3.** Write a test that a model treats both strands alike: return the largest difference between `predict(x)` and the turned prediction of the reverse complement of `x`, for codes `x` of shape (windows, window) and unstranded
+# **3.** Write a test that a model treats both strands alike: return the largest absolute difference between `predict(x)` and the turned prediction of the reverse complement of `x`, for codes `x` of shape (windows, window) and unstranded
 # tracks.
 
 # %% tags=["exercise"]
@@ -475,5 +475,5 @@ check(strand_difference, right_answer, "")
 # ## Further reading
 #
 # - Toneyan, Tang & Koo 2022, the robustness test: [doi:10.1038/s42256-022-00570-9](https://doi.org/10.1038/s42256-022-00570-9)
-# - Cao & Zhang 2019, reverse complements as further samples: [doi:10.1093/bioinformatics/bty1050](https://doi.org/10.1093/bioinformatics/bty1050)
-# - Zhou, Shrikumar & Kundaje 2022, what reverse-complement strategies do: [doi:10.48550/arXiv.2103.04544](https://proceedings.mlr.press/v165/zhou22a.html)
+# - Cao & Zhang 2019, reverse complements as further samples: [doi:10.1093/bioinformatics/bty893](https://doi.org/10.1093/bioinformatics/bty893)
+# - Zhou, Shrikumar & Kundaje 2022, what reverse-complement strategies do: [Proceedings of Machine Learning Research 165](https://proceedings.mlr.press/v165/zhou22a.html)

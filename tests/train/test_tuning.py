@@ -285,8 +285,7 @@ def test_each_trial_ends_in_its_own_way(
         "dies": ["lost", 2, 2, 3, "its worker died"],
     }
     assert go().T.to_dict("list") == expected
-    written = capsys.readouterr()
-    assert (written.out, "5/5" in written.err, "Error" in written.err) == ("", True, False)
+    assert "5/5" in capsys.readouterr().err  # the bar
     number = read_search(tmp_path / "search").trials.set_index("end").loc["dies", "trial"]
     lost = f"trial {number} was lost with its worker after 2 epochs of attempt"
     assert [record.message for record in caplog.records if record.name == ray_trials.__name__] == [

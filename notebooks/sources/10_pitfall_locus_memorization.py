@@ -1,0 +1,592 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 10 · Pitfall: a model that has learned the places
+#
+# <!-- badges -->
+#
+# You train a model on several cell types, and it predicts which genes are on in a cell type that it has never seen. The score is excellent, and the larger the model, the better it gets. Has it learned how the
+# epigenome of a cell controls its genes? Or only which genes are nearly always on?
+#
+# **You will learn**
+#
+# - three ways to hold data out when examples are pairs of a locus and a cell type, and what each of them asks;
+# - why a score across cell types can rise with model size although nothing useful is learned;
+# - which baseline, which test and which grouping of the loci show it, and what to report instead.
+#
+# **Time:** 60 minutes to read and try; runs in about three minutes. **Before this:** lessons 01 and 02.
+
+# %% tags=["setup"]
+import sys
+
+# On Colab, a fresh machine: add the course's package, and leave what is installed as it is.
+if "google.colab" in sys.modules:
+    import subprocess
+
+    package = "ml-in-genomics @ git+https://github.com/ml-in-genomics/ml-in-genomics"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
+
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from matplotlib import pyplot as plt
+from matplotlib.colors import ListedColormap
+
+from helpers.course import findings, loci, memorisation, plots
+from helpers.course.exercises import check
+from helpers.course.experiments import seed_numbers
+from helpers.data.datasets import load_dataset
+from helpers.evaluate import cell_types
+from helpers.evaluate import classification as scores
+
+plots.use_course_style()
+
+# %% tags=["parameters"]
+dataset = "simulated"  # others are skipped: the activity of the same loci in ten cell types is needed
+profile = "quick"  # smoke, quick or full
+seeds = 5  # how many seeds an experiment runs over
+first_seed = 0
+tracking = "off"  # the models of this lesson are small and stop by themselves: there is nothing to watch
+units = [1, 8, 64, 512]  # hidden units of the models that are compared
+word = 4  # length of the words that stand for a sequence
+world = "default"  # "null" switches off the cause of each finding
+
+# %% [markdown]
+# ## 1 · Pairs of a locus and a cell type
+#
+# We predict whether a gene is *active* in a cell type: whether its expression there is above the middle of all genes. An example is a pair, a gene in a cell type. There are ten cell types, so each gene appears ten times, with one
+# sequence and ten epigenomes. Six cell types are for training, two for validation, two for testing. Genes are split by chromosome, as always. The genome is larger than in other lessons, to hold enough genes, and its libraries come
+# from one batch (lesson 12 is about batches).
+
+# %%
+source = load_dataset(dataset, seed=first_seed, roles=["genome"])
+made = {}
+
+
+def tables(seed, **settings):
+    """Genes and stretches of the genome of a seed; each genome is made once."""
+    key = (seed, *settings.items())
+    if key not in made:
+        genome = loci.ten_cell_types(source, seed, settings)
+        findings.record_data(source.name, f"{genome.settings.digest()}-{genome.seed}")
+        made[key] = loci.genes(genome, word), loci.boundaries(genome, word)
+    return made[key]
+
+
+# %%
+genes, stretches = tables(first_seed)
+parts = pd.Series(genes.parts).value_counts()[["train", "validation", "test"]]
+print(f"{len(genes.parts):,} genes:", ", ".join(f"{count} {part}" for part, count in parts.items()))
+print(f"active: {genes.active.mean():.0%} of the pairs")
+
+# %% [markdown]
+# Before any model, look at the labels. Left, each column is a gene, sorted by the number of cell types in which it is active. Right, how many genes there are of each kind. How much of this picture would you know if you knew nothing
+# about cell types?
+
+# %%
+number = genes.active.sum(axis=1)
+order = np.argsort(number, kind="stable")
+figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3), width_ratios=[1.6, 1])
+left.imshow(genes.active[order].T, aspect="auto", interpolation="none", cmap="Greys")
+left.set_yticks(range(len(genes.cell_types)), genes.cell_types)
+left.set(xlabel="gene, sorted", ylabel="cell type", title="Black: active")
+right.bar(range(11), np.bincount(number, minlength=11), color=plots.PALETTE["blue"])
+right.set(xlabel="cell types in which it is active", ylabel="genes", title="Mostly all or none")
+right.set_xticks(range(0, 11, 2))
+alt = "Left: black and white blocks with a mottled band between. Right: high bars at 0 and at 10."
+plots.show(figure, alt)
+
+# %%
+between = genes.activity.mean(axis=1).var() / genes.activity.var()
+print(f"share of the variance of log expression that lies between genes: {between:.0%}")
+
+# %% [markdown]
+# Most of what there is to know about a pair is known from the gene alone. That is no quirk of a simulation: a gene's expression in one cell type is much more like its own expression in another than like that of the next gene. The
+# simulated genes have a component of their own, which all cell types share and no sequence encodes.
+#
+# ## 2 · Three ways to hold out
+#
+# - **Cross-chromosome**: train in one cell type, test in the same cell type on other chromosomes. Asks: does it work for new loci?
+# - **Cross-cell-type**: train in some cell types, test in others, *at the same loci*. Asks: does it work for new cell types?
+# - **Hybrid**: train as for cross-cell-type, test in other cell types on other chromosomes. Both are new.
+#
+# By hand, each is a pattern in the table of loci by cell types:
+
+# %%
+kind = np.array(loci.CELL_TYPE_PARTS)
+target = np.flatnonzero(kind == "test")[0]
+elsewhere = genes.parts == "test"
+hows = ("cross-chromosome", "cross-cell-type", "hybrid")
+by_hand = {how: np.zeros((3, *genes.active.shape), dtype=bool) for how in hows}
+for row, part in enumerate(("train", "validation", "test")):
+    by_hand["cross-chromosome"][row][genes.parts == part, target] = True
+    by_hand["cross-cell-type"][row] = ~elsewhere[:, None] & (kind == part)
+    tested = elsewhere if part == "test" else ~elsewhere
+    by_hand["hybrid"][row] = tested[:, None] & (kind == part)
+for how, marked in by_hand.items():
+    helper = cell_types.evaluation_pairs(how, genes.parts, loci.CELL_TYPE_PARTS)
+    print(f"{how:16} helper and hand agree: {np.array_equal(marked, helper)}")
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(7, 2.9), sharey=True)
+colours = ["#eeeeee", *(plots.PALETTE[name] for name in ("blue", "sky", "vermilion"))]
+look = {"aspect": "auto", "interpolation": "none", "cmap": ListedColormap(colours), "vmin": 0, "vmax": 3}
+for axis, (how, marked) in zip(axes, by_hand.items(), strict=True):
+    axis.imshow((np.arange(1, 4)[:, None, None] * marked).sum(axis=0), **look)
+    axis.set_xticks(range(10), genes.cell_types)
+    axis.set(xlabel="cell type", title=how)
+for colour, label in zip(colours[1:], ("train", "validation", "test"), strict=True):
+    axes[0].plot([], [], "s", color=colour, label=label)
+axes[0].set(ylabel="gene, by chromosome")
+axes[0].legend(fontsize=8, loc="upper left")
+alt = "Tables of genes by cell types: cross-cell-type tests the rows that it trains on, hybrid other rows and columns."
+plots.show(figure, alt)
+
+# %% [markdown]
+# In the middle panel the red pairs lie in the *rows* of the blue ones. Whatever a model has stored about a row in training, it can use in the test.
+#
+# ## 3 · The predictor that has nothing but memory
+#
+# The simplest way to use a row: predict the *average activity* of the gene in the training cell types. A second one looks for the training cell type whose accessibility is most like that of the tested one, and takes the activity
+# there. Neither is a model of anything. By hand and with the helpers:
+
+# %%
+training, testing = genes.cell_types_in("train"), genes.cell_types_in("test")
+average = genes.active[:, training].mean(axis=1)
+assert np.allclose(average, cell_types.average_activity(genes.active, training))
+openness = genes.epigenome[:, :, 0]  # at the start of the gene
+for column in testing:
+    likeness = [np.corrcoef(openness[:, column], openness[:, other])[0, 1] for other in training]
+    nearest = cell_types.nearest_cell_type(openness, column, training)
+    assert nearest == training[int(np.argmax(likeness))]
+    print(f"cell type {genes.cell_types[column]} is most like {genes.cell_types[nearest]}")
+
+# %% [markdown]
+# How good are they? The score is the average precision (auPRC, lesson 02) in each test cell type, and the mean of the two. A guess scores the share of active genes. We also average the *level* of expression instead of the class, which
+# is what Schreiber et al. (2020) do for genes. The helper `without_model` collects them all.
+
+# %%
+test = genes.pairs("cross-cell-type").test
+simple = memorisation.without_model(genes).items()
+simple = {name: cell_types.mean_precision(genes.active, said, test) for name, said in simple}
+pd.Series(simple, name="average precision, cross-cell-type").round(3).to_frame()
+
+# %% [markdown]
+# Nothing was learned, and the score is close to 1. Any model that is tested this way has to be read against these rows.
+#
+# ## 4 · The experiment
+#
+# Now models. Each is a network with one hidden layer, trained as Schreiber et al. (2020) train theirs: balanced batches, and a stop when the score on the validation pairs no longer rises. Three kinds of input:
+#
+# - **sequence**: how often each word of four letters occurs in the 2 kb before the gene. The same in every cell type, and different for every gene, so it works as a name tag.
+# - **epigenome**: accessibility *in that cell type*, in four pieces of the 2 kb and over 20 kb to either side.
+# - **both**.
+#
+# One training run across cell types gives two scores, cross-cell-type and hybrid, because they differ in the test pairs alone. The cross-chromosome score needs a model of its own for each test cell type.
+
+# %%
+numbers = seed_numbers(profile, seeds, first_seed)
+sizes = {"smoke": [units[0], units[-1]], "quick": units, "full": [2**power for power in range(10)]}[profile]
+largest, smallest = max(sizes), min(sizes)
+MANY = 1_000  # training seeds of one genome are MANY * seed + a running number
+
+
+def across_cell_types(table, inputs, size, seed, test_loci="other chromosomes"):
+    """Predictions of one model for all pairs, and its two scores."""
+    seen, new = table.pairs("cross-cell-type"), table.pairs("hybrid")
+    said = memorisation.predict_pairs(table, inputs, seen, size, seed)
+    last = new.test if test_loci == "other chromosomes" else seen.test
+    tested = {"cross-cell-type": seen.test, "hybrid": last}
+    return said, {how: cell_types.mean_precision(table.active, said, test) for how, test in tested.items()}
+
+
+# %%
+def across_chromosomes(table, inputs, size, seed, split="by chromosome"):
+    """Mean score of one model for each test cell type."""
+    found = []
+    for target in table.cell_types_in("test"):
+        pairs = table.pairs("cross-chromosome", target)
+        if split == "pairs at random":  # in a null world
+            pairs = table.random_pairs(seed + target)
+        said = memorisation.predict_pairs(table, inputs, pairs, size, seed + target)
+        found.append(cell_types.mean_precision(table.active, said, pairs.test))
+    return np.mean(found)
+
+
+# %% [markdown]
+# One genome gives a row for each evaluation, input and size. The largest models are also scored *within groups* of genes that are active in equally many of the other cell types; section 7 says why.
+
+
+# %%
+def one_genome(table, seed, split, test_loci):
+    rows, grouped = [], []
+    for number, (inputs, size) in enumerate((inputs, size) for inputs in loci.INPUTS for size in sizes):
+        seed_here = MANY * seed + 20 * number
+        said, found = across_cell_types(table, inputs, size, seed_here, test_loci)
+        found["cross-chromosome"] = across_chromosomes(table, inputs, size, seed_here, split)
+        row = {"seed": seed, "inputs": inputs, "units": size}
+        rows += [{**row, "evaluation": how, "AP": score} for how, score in found.items()]
+        if size == largest:
+            grouped.append(memorisation.within_groups(table, said).assign(**row))
+    return pd.DataFrame(rows), pd.concat(grouped)
+
+
+# %%
+SETTINGS = ("cell_type_differences", "cell_noise_sd")  # of the generator
+USUAL = {
+    "loci": "keep their activity", "split": "by chromosome", "test_loci": "other chromosomes",
+    "cell_type_differences": True, "cell_noise_sd": 0.2,
+}  # fmt: skip
+
+
+def genes_of(seed, chosen):
+    """Genes of a seed's genome under some conditions."""
+    changed = {name: chosen[name] for name in SETTINGS if chosen[name] != USUAL[name]}
+    found, _ = tables(seed, **changed)
+    return found if chosen["loci"] == USUAL["loci"] else found.dealt_out_anew(seed)
+
+
+# %%
+done: dict[tuple, tuple] = {}
+
+
+def experiment(finding_id):
+    """Tables of all seeds under the conditions of a finding; those that are not named are the usual ones."""
+    chosen = {**USUAL, **findings.conditions(finding_id, world)}
+    key = tuple(chosen.values())
+    if key not in done:
+        how = (chosen["split"], chosen["test_loci"])
+        found = [one_genome(genes_of(seed, chosen), seed, *how) for seed in numbers]
+        done[key] = tuple(pd.concat(each, ignore_index=True) for each in zip(*found, strict=True))
+    return done[key]
+
+
+# %%
+results, _ = experiment("F29a")
+count = len(numbers) * len(loci.INPUTS) * len(sizes)
+print(f"{len(numbers)} genomes x {len(loci.INPUTS)} inputs x {len(sizes)} sizes = {count} conditions")
+
+# %% [markdown]
+# A panel for each evaluation, a line for each input, a dot for each genome. The dashed line is a guess; the dotted one is the average activity of section 3, which exists where the test loci were seen in training. Which lines rise, and in
+# which panel?
+
+# %%
+COLOURS = {"sequence": "blue", "epigenome": "orange", "both": "green"}
+
+
+def against_size(table, axis, column, colours):
+    """Scores against the number of hidden units, a line for each value of a column."""
+    for name, colour in colours.items():
+        chosen = table[table[column] == name]
+        plots.every_seed(chosen, "units", "AP", axis=axis, colour=plots.PALETTE[colour], label=name)
+    axis.set(xscale="log", xlabel="hidden units")
+    axis.set_xticks(sizes, sizes)
+    axis.minorticks_off()
+
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(7, 3.2), sharey=True)
+for axis, how in zip(axes, hows, strict=True):
+    against_size(results[results["evaluation"] == how], axis, "inputs", COLOURS)
+    guess = genes.active[genes.pairs(how).test].mean()
+    axis.axhline(guess, linestyle="--", linewidth=1, color="0.6")
+    axis.set(title=how)
+axes[1].axhline(simple["average activity"], linestyle=":", linewidth=1.5, color=plots.PALETTE["black"])
+axes[0].set(ylabel="average precision")
+axes[0].legend(fontsize=8, loc="upper left")
+limits = axes[0].get_ylim()
+alt = "Cross-cell-type: models that read sequence climb to the line of the average activity. Elsewhere none does."
+plots.show(figure, alt)
+
+# %% tags=["nbval-ignore-output"]
+means = results.pivot_table(index=["evaluation", "inputs"], columns="units", values="AP", sort=False)
+means.loc[list(hows)].round(2)
+
+# %% [markdown]
+# In the middle panel everything looks as one hopes: more capacity, better predictions. But only the models that see the name tag climb, and they climb to the line of the predictor without a model. In the other two panels, where the tag is
+# of no use, nothing of that size happens. The published statements are about models with both inputs:
+
+
+# %%
+def rise(results, how, inputs="both"):
+    """Per seed, the score of the largest model minus that of the smallest."""
+    chosen = results[(results["evaluation"] == how) & (results["inputs"] == inputs)]
+    table = chosen.pivot_table(index="seed", columns="units", values="AP")
+    return table[largest] - table[smallest]
+
+
+# %% tags=["nbval-ignore-output"]
+display(findings.record("F29a", rise(results, "cross-cell-type"), dataset=source))
+display(findings.record("F29b", rise(experiment("F29b")[0], "cross-chromosome"), dataset=source))
+findings.record("F30", rise(experiment("F30")[0], "hybrid"), dataset=source)
+
+# %% [markdown]
+# A rise need not be memory. Count it again, from the second size on, and for the epigenome alone, which has no name tag to store:
+
+# %%
+counted = {f"from {size} to {largest} units": means[largest] - means[size] for size in sizes[:2]}
+
+# %% tags=["nbval-ignore-output"]
+pd.DataFrame(counted).loc[list(hows)].round(2)
+
+# %% [markdown]
+# Across chromosomes, what rise there is lies mostly between the first two sizes, and the epigenome alone has it, too. A single unit with ReLU gives one and the same answer to all pairs on one side of a line, and that is little even for
+# accessibility. Memory looks different: it needs the sequence, and the loci of the training set.
+#
+# ## 5 · Is it capacity alone?
+#
+# Could a larger network simply be a better learner? Two controls take the memory away, and leave the rest:
+#
+# - Schreiber et al. (2020, Fig. S2) use a problem with nothing to remember: points from two overlapping clouds.
+# - We also take the same genes and deal activity and epigenome out anew in each cell type, the two always together. An epigenome says as much about activity as before, but no gene keeps its activity from one cell type to the next.
+
+
+# %%
+def clouds(samples, rng):
+    """Points of two overlapping normal distributions in the plane, and which of them each is from."""
+    labels = rng.random(samples) < 0.5
+    return rng.normal(size=(samples, 2)) + 1.2 * labels[:, None], labels
+
+
+def controls(seed, size):
+    """Scores of both controls."""
+    rng = np.random.default_rng(seed)
+    train, validation, test = (clouds(samples, rng) for samples in (4_000, 1_000, 2_000))
+    network = memorisation.fit_network(train, validation, size, seed)
+    dealt = tables(seed)[0].dealt_out_anew(seed)
+    _, found = across_cell_types(dealt, "both", size, MANY * seed + 900)
+    return {"clouds": scores.auprc(test[1], network.probability(test[0])), "genes": found["cross-cell-type"]}
+
+
+# %%
+rows = []
+for seed in numbers:
+    for size in sizes:
+        found = controls(seed, size).items()
+        rows += [{"seed": seed, "units": size, "control": name, "AP": score} for name, score in found]
+control = pd.DataFrame(rows)
+points, labels = clouds(1_000, np.random.default_rng(first_seed))
+
+# %%
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(7, 2.8))
+for label, colour in ((False, "sky"), (True, "vermilion")):
+    left.plot(*points[labels == label].T, ".", markersize=2, color=plots.PALETTE[colour])
+left.set(xlabel="first feature", ylabel="second feature", title="Two clouds ...")
+against_size(control, middle, "control", {"clouds": "blue"})
+middle.set(ylabel="average precision", title="... and their scores", ylim=limits)
+against_size(control, right, "control", {"genes": "green"})
+right.set(title="Genes, dealt out anew", ylim=limits)
+alt = "Two clouds of points; scores of all sizes for the clouds, and for genes that were dealt out anew: no climb."
+plots.show(figure, alt)
+
+# %% [markdown]
+# Both panels have the axis of the figure above, and neither has its climb. Capacity alone does not raise a score. It needs something to memorise.
+#
+# ## 6 · Against the average activity
+#
+# The published comparison: is *any* of the models better than the average activity of the locus? For each genome we take the best of all models, chosen on the test pairs, which favours the models.
+
+
+# %%
+def scores_of_baselines(finding_id):
+    """A row a seed: cross-cell-type scores of what needs no model."""
+    chosen, rows = {**USUAL, **findings.conditions(finding_id, world)}, {}
+    for seed in numbers:
+        table = genes_of(seed, chosen)
+        test, found = table.pairs("cross-cell-type").test, memorisation.without_model(table).items()
+        rows[seed] = {name: cell_types.mean_precision(table.active, said, test) for name, said in found}
+    return pd.DataFrame(rows).T.rename_axis("seed")
+
+
+# %%
+baselines = scores_of_baselines("F31")
+models, _ = experiment("F31")
+best = models[models["evaluation"] == "cross-cell-type"].groupby("seed")["AP"].max()
+baselines.round(3)
+
+# %% tags=["nbval-ignore-output"]
+findings.record("F31", best - baselines["average activity"], dataset=source)
+
+# %% [markdown]
+# The average activity uses exactly what the models were given: the classes in the training cell types. The published baseline averages expression itself, so it knows by how much a gene is on. Against that one, and against the nearest cell
+# type, the best model does so much better, or worse where it is below zero (a row for each genome):
+
+# %% tags=["nbval-ignore-output"]
+against = {name: (best - baselines[name]).round(3) for name in baselines if name != "guess"}
+pd.DataFrame(against)
+
+# %% [markdown]
+# The best of all models is a little ahead of the average class, and in most genomes behind the average level. Whether a model "beats the baseline" can depend on how much the baseline is told. Give it all that is known about the training
+# cell types.
+#
+# ## 7 · Take the average away
+#
+# A second way to see it: compare only genes with the *same* average. Group them by the number of other cell types (training and validation) in which they are active. Within a group, a stored average is the same for all and helps nobody; what
+# remains is the question one wanted to ask: in *which* cell types is it active? The share of active pairs differs between groups, so look at the score above a guess.
+
+# %%
+_, grouped = experiment("F32")
+figure, axis = plt.subplots(figsize=(7, 3.2))
+for inputs, colour in COLOURS.items():
+    chosen = grouped[grouped["inputs"] == inputs]
+    plots.every_seed(chosen, "group", "gain", axis=axis, colour=plots.PALETTE[colour], label=inputs)
+axis.axhline(0, linestyle="--", linewidth=1, color="0.6")
+axis.set(xlabel="other cell types in which the gene is active", ylabel="average precision above a guess")
+axis.set(title=f"Among equally active genes, sequence alone is near a guess ({largest} units)")
+axis.legend(fontsize=8)
+plots.show(figure, "Score above a guess by group: sequence near zero; epigenome and both mostly above it.")
+
+
+# %%
+def over_groups(grouped, column):
+    """Per seed and input, the mean over groups."""
+    return grouped.pivot_table(index="seed", columns="inputs", values=column)[list(loci.INPUTS)]
+
+
+gains, precision = over_groups(grouped, "gain"), over_groups(grouped, "average precision")
+
+# %% tags=["nbval-ignore-output"]
+display(gains.round(3))
+findings.record("F32", precision["epigenome"] - precision["sequence"], dataset=source)
+
+# %% [markdown]
+# The table has the mean gain over groups, a row for each genome. Here, and not in the headline, one sees that the models which read the epigenome have learned something about cell types, and those that read sequence alone hardly anything.
+#
+# <div class="alert alert-warning"><b>Caution.</b> The network did nothing wrong. That a gene behaves alike in most cell types is true, and a model that knows it predicts well. Wrong is the conclusion that it tells you something about a new
+# cell type which the known ones do not, or anything about a new locus. And sequence is not the only name tag: conservation, or an epigenome averaged over many reference cell types, is constant over cell types just as well.</div>
+#
+# ## 8 · The same for domain boundaries
+#
+# Nothing here is special to genes. Cut the genome into stretches of 40 kb and ask which hold a boundary between two domains. As in the publication, the model reads 2 kb from the *middle* of a stretch, where the boundary usually is not. First
+# the labels again: how much do boundaries differ between cell types?
+
+# %%
+number = stretches.active.sum(axis=1)
+counts = pd.Series(np.bincount(number, minlength=11), name="stretches of 40 kb")
+counts.rename_axis("cell types with a boundary in it").to_frame().T
+
+# %% [markdown]
+# Hardly at all. For such a target a test across cell types can be passed by a list of places. Look at the two lines:
+
+# %%
+rows = []
+for seed in numbers:
+    _, table = tables(seed)
+    for size in sizes:
+        _, found = across_cell_types(table, "both", size, MANY * seed + 800)
+        rows += [{"seed": seed, "units": size, "test": how, "AP": score} for how, score in found.items()]
+domains = pd.DataFrame(rows)
+test, known = stretches.pairs("cross-cell-type").test, memorisation.without_model(stretches).items()
+known = {name: cell_types.mean_precision(stretches.active, said, test) for name, said in known}
+
+# %%
+figure, axis = plt.subplots(figsize=(5, 3.2))
+against_size(domains, axis, "test", {"cross-cell-type": "green", "hybrid": "purple"})
+for name, style in (("average activity", ":"), ("guess", "--")):
+    axis.axhline(known[name], linestyle=style, linewidth=1.5, color="0.4", label=name)
+axis.set(ylabel="average precision", title="Boundaries: known places, and new ones")
+axis.legend(fontsize=8)
+alt = "Boundaries: cross-cell-type climbs to the average activity, hybrid stays near a guess."
+plots.show(figure, alt)
+
+# %% [markdown]
+# A model that cannot find boundaries on a new chromosome finds nearly all of them in a new cell type.
+#
+# ## 9 · What to report instead
+#
+# A claim about new cell types needs more than its score: baselines from the training cell types, the same model on new loci, the score within groups, and what a guess would get. For the largest model that reads both:
+
+# %%
+chosen = results[(results["inputs"] == "both") & (results["units"] == largest)]
+model, usual = chosen.groupby("evaluation")["AP"].mean(), baselines.mean()
+report = {
+    "cross-cell-type, the headline": model["cross-cell-type"],
+    "- average activity in the training cell types": usual["average activity"],
+    "- average level in the training cell types": usual["average level"],
+    "- level in the nearest training cell type": usual["level in the nearest cell type"],
+    "- a guess": usual["guess"],
+    "hybrid, new loci in new cell types": model["hybrid"],
+    "within groups, above a guess": gains["both"].mean(),
+}
+
+# %% tags=["nbval-ignore-output"]
+pd.Series(report, name="average precision, mean over genomes").round(2).to_frame()
+
+# %% [markdown]
+# Which of the rows matters depends on the use. If all loci are known and only the cell type is new, a cross-cell-type score is the right one, *beside its baselines*. If a model is said to have understood something, it has to show it on loci
+# that it has not seen.
+#
+# ## Exercises
+#
+# **1.** A colleague copies the activity of cell type `A` and submits it as the prediction for all test cell types. What is the cross-cell-type score? Use `cell_types.mean_precision`, and the pairs of section 3.
+
+# %% tags=["exercise"]
+copied = ...
+
+# %% tags=["check"]
+of_a = np.broadcast_to(genes.active[:, :1], genes.active.shape)
+expected = cell_types.mean_precision(genes.active, of_a, genes.pairs("cross-cell-type").test)
+hint = "The prediction needs one column for each cell type: repeat that of A (np.broadcast_to), and score genes.pairs(...).test."
+check(copied, lambda value: abs(value - expected) < 0.001, hint)
+
+# %% tags=["solution"]
+of_a = np.broadcast_to(genes.active[:, :1], genes.active.shape)
+copied = cell_types.mean_precision(genes.active, of_a, genes.pairs("cross-cell-type").test)
+check(copied, lambda value: abs(value - expected) < 0.001, "")
+
+# %% [markdown]
+# **2.** Which of these inputs can serve a model as a name tag of the locus, whatever the cell type? Give the letters as a string. (a) GC content of the locus; (b) H3K27ac at the locus in the cell type; (c) conservation across mammals;
+# (d) mean accessibility of the locus over 50 reference cell types.
+
+# %% tags=["exercise"]
+name_tags = ...
+
+# %% tags=["check"]
+hint = "Ask of each: does it change when the same locus is looked at in another cell type?"
+check(name_tags, lambda letters: sorted(set(letters.lower()) & set("abcd")) == ["a", "c", "d"], hint)
+
+# %% tags=["solution"]
+name_tags = "acd"
+check(name_tags, lambda letters: sorted(set(letters.lower()) & set("abcd")) == ["a", "c", "d"], "")
+
+# %% [markdown]
+# **3.** Take the genes that are active in exactly three of the six *training* cell types, at loci that are not held out. What average precision does `average`, the average activity of section 3, reach for the first test cell type (`target`) among
+# them? Think first, then compute it.
+
+# %% tags=["exercise"]
+inside = ...
+
+# %% tags=["check"]
+chosen = (average == 0.5) & (genes.parts != "test")
+expected = scores.auprc(genes.active[chosen, target].astype(float), average[chosen])
+hint = "All these genes get the same score, so the ranking is a guess. What does a guess reach?"
+check(inside, lambda value: abs(value - expected) < 0.001, hint)
+
+# %% tags=["solution"]
+chosen = (average == 0.5) & (genes.parts != "test")
+inside = genes.active[chosen, target].mean()
+check(inside, lambda value: abs(value - expected) < 0.001, "")
+
+# %% [markdown]
+# ## Key points
+#
+# - Pairs of a locus and a cell type can be held out in three ways. Only the hybrid has new loci *and* new cell types.
+# - A score across cell types can rise with model size because larger models store more loci.
+# - The average activity in the training cell types needs no model. Report it beside every score across cell types.
+# - Scores within groups of equally active loci show what is known about cell types.
+# - Any input that is constant over cell types can be a name tag.
+#
+# ## Further reading
+#
+# - Schreiber et al. 2020, the pitfall: [doi:10.1186/s13059-020-02177-y](https://doi.org/10.1186/s13059-020-02177-y)
+# - Whalen et al. 2022, pitfalls of machine learning in genomics: [doi:10.1038/s41576-021-00434-9](https://doi.org/10.1038/s41576-021-00434-9)
