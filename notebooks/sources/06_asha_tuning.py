@@ -104,7 +104,7 @@ else:
     table = tuning.train_curves(where, numbers, work, address=address, **sizes)
     facts, trainings = {"command": "this notebook"}, min(trainings, configurations // 2)
 
-# %% tags=["nbval-ignore-output"]
+# %%
 print("made by:", facts["command"])
 print(
     "code at commit:",
@@ -137,7 +137,7 @@ plots.show(
 #
 # How soon does a training show what it is worth? For each configuration, the share of its final score that it had after one epoch, after a third, and so on, over the better half:
 
-# %% tags=["nbval-ignore-output"]
+# %%
 ends = pd.concat(
     [pd.DataFrame(tuning.curve_matrix(table, seed, "validation_pearson"), columns=shown) for seed in numbers]
 )
@@ -168,7 +168,7 @@ picked = np.nanargmax(curves[:trainings, -1])
 assert picked == halving.random_search_on(curves, trainings * epochs).winner
 print(f"of the first {trainings} configurations, helper and hand choose the same: number {picked}")
 
-# %% tags=["nbval-ignore-output"]
+# %%
 pd.Series(best_of, name="held-out Pearson r of the best of n").rename_axis("n").round(3).to_frame().T
 
 # %% [markdown]
@@ -256,7 +256,7 @@ axis.set(
 axis.legend(fontsize=8)
 plots.show(figure, "Rank correlation with the last epoch, rising to one; a line for each of two scores.")
 
-# %% tags=["nbval-ignore-output"]
+# %%
 agreement.pivot_table(index="score", columns="epoch", values="rank r", sort=False).round(2)
 
 # %% [markdown]
