@@ -34,7 +34,10 @@ QUIET = {
 PRIVATE = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_prestart_worker_first_driver": "0",  # else connecting never ends if the machine is too busy to start workers within a minute
+    # A machine may be too busy for what Ray wants within half a minute or a minute; it would end the node, or wait for ever.
+    "RAY_agent_register_timeout_ms": "600000",
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_prestart_worker_first_driver": "0",
     "MALLOC_ARENA_MAX": "1",  # a worker that trains with TensorFlow takes 150 MB less
 }
 

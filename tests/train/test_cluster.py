@@ -248,14 +248,8 @@ def end_node(node: subprocess.Popen[bytes]) -> None:
 def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
     """A cluster on this machine: its address, its head, and its other node."""
     folder = Path(tempfile.mkdtemp(prefix="nodes_", dir="/tmp"))  # short enough for the names of sockets
-    for name, value in {
-        "PYTHONPATH": str(FOLDER),
-        "RAY_TMPDIR": str(folder),
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_prestart_worker_first_driver": "0",  # which a busy machine may not manage in the minute that Ray gives it
-    }.items():
+    here = {"PYTHONPATH": str(FOLDER), "RAY_TMPDIR": str(folder), "RAY_worker_niceness": "0"}
+    for name, value in {**cluster.QUIET, **cluster.PRIVATE, **here}.items():
         monkeypatch.setenv(name, value)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -37,6 +37,7 @@ def ray() -> Iterator[None]:
     """A private Ray with two CPUs, whose workers find the objectives."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
+        patch.setenv("RAY_worker_niceness", "0")
         with connected(cpus=2):
             yield
 
