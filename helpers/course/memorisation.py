@@ -17,6 +17,7 @@ from helpers.evaluate.classification import auprc
 
 BATCH, BATCHES = 64, 50  # samples a step, steps an epoch
 EPOCHS, PATIENCE = 100, 5  # the most, and how many without improvement
+STARTS = 5  # the most, where a network says the same of all samples
 Labelled = tuple[np.ndarray, np.ndarray]
 
 
@@ -53,7 +54,9 @@ def fit_network(train: Labelled, validation: Labelled, units: int, seed: int, *,
     Returns
     -------
     Network
-        With the weights of the epoch of the highest average precision. The layers are small: one thread is fastest, and always gives the same.
+        With the weights of the epoch of the highest average precision. A network that has come to say the same of all samples, because its units
+        are off for each of them (one unit in twenty does), starts anew from other weights. The layers are small: one thread is fastest, and
+        always gives the same.
 
     Raises
     ------
@@ -63,11 +66,25 @@ def fit_network(train: Labelled, validation: Labelled, units: int, seed: int, *,
     (features, labels), (held, held_labels) = train, validation
     if epochs < 1:
         raise InputError(f"epochs is {epochs}: train for one at least")
-    classes = [np.flatnonzero(labels == value) for value in (False, True)]
-    if not all(len(rows) for rows in classes):
+    if len(np.unique(labels)) < 2:
         raise InputError(f"the {len(labels):,} training labels are all the same: give samples of both classes")
-    rng, scaler = np.random.default_rng(seed), StandardScaler().fit(features)
-    features, held = scaler.transform(features), scaler.transform(held)
+    scaler = StandardScaler().fit(features)
+    scaled = scaler.transform(features), labels, scaler.transform(held), held_labels
+    for start in range(STARTS):
+        layers, epoch = _fit(
+            *scaled, units, seed if not start else int(np.random.SeedSequence([seed, start]).generate_state(1)[0]), epochs
+        )
+        if np.ptp(layers.predict_proba(scaled[2])[:, 1]):
+            break
+    return Network(scaler, layers, epoch)
+
+
+def _fit(
+    features: np.ndarray, labels: np.ndarray, held: np.ndarray, held_labels: np.ndarray, units: int, seed: int, epochs: int
+) -> tuple[MLPClassifier, int]:
+    """Fit a network from one start: with the weights of its best epoch, and the number of that."""
+    rng = np.random.default_rng(seed)
+    classes = [np.flatnonzero(labels == value) for value in (False, True)]
     layers = MLPClassifier((units,), alpha=0.0, batch_size=BATCH, random_state=seed)
     best, best_epoch, kept = -1.0, 0, []
     for epoch in range(1, epochs + 1):
@@ -79,7 +96,7 @@ def fit_network(train: Labelled, validation: Labelled, units: int, seed: int, *,
         if epoch - best_epoch >= PATIENCE:
             break
     layers.coefs_, layers.intercepts_ = kept[:2], kept[2:]
-    return Network(scaler, layers, best_epoch)
+    return layers, best_epoch
 
 
 def predict_pairs(loci: Loci, inputs: Inputs, pairs: PairSplit, units: int, seed: int, *, epochs: int = EPOCHS) -> np.ndarray:

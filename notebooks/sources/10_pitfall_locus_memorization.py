@@ -314,7 +314,8 @@ means.loc[list(hows)].round(2)
 
 # %% [markdown]
 # In the middle panel everything looks as one hopes: more capacity, better predictions. But only the models that see the name tag climb, and they climb to the line of the predictor without a model. In the other two panels, where the tag is
-# of no use, nothing of that size happens. The published statements are about models with both inputs:
+# of no use, nothing of that size happens. On the right, the models with both inputs are even behind those that read the epigenome alone: what they have stored about other genes is in the way. The published statements are about models
+# with both inputs:
 
 
 # %%
@@ -390,7 +391,7 @@ alt = "Two clouds of points; scores of all sizes for the clouds, and for genes t
 plots.show(figure, alt)
 
 # %% [markdown]
-# Both panels have the axis of the figure above, and neither has its climb. Capacity alone does not raise a score. It needs something to memorise.
+# Both panels have the axis of the figure above, and neither has its climb: a small step from the single unit to the next size, as above, and then nothing. Capacity alone does not raise a score like that. It needs something to memorise.
 #
 # ## 6 · Against the average activity
 #

@@ -148,3 +148,20 @@ def test_inputs_have_the_widths_they_should(found: Loci) -> None:
     everywhere = np.ones(found.active.shape, dtype=bool)
     widths = [found.features(inputs, everywhere).shape[1] for inputs in INPUTS]
     assert widths == [32, 5, 37]
+
+
+def test_random_pairs_leave_no_locus_out() -> None:
+    table = by_hand(np.zeros((300, 10), int).tolist())
+    split = table.random_pairs(0)
+    assert np.sum(split, axis=0).tolist() == np.ones((300, 10)).tolist()
+    assert [part.mean() for part in split] == pytest.approx([0.7, 0.1, 0.2], abs=0.03)
+    tested = split.test.any(axis=1)
+    assert split.train[tested].any(axis=1).all()  # the loci of the test pairs were trained on
+    assert np.array_equal(table.random_pairs(0).test, split.test)
+    assert not np.array_equal(table.random_pairs(1).test, split.test)
+
+
+def test_pairs_of_an_evaluation_follow_the_parts(found: Loci) -> None:
+    assert np.flatnonzero(found.pairs("hybrid").test.any(axis=0)).tolist() == [8, 9]
+    assert (found.parts[found.pairs("hybrid").test.any(axis=1)] == "test").all()
+    assert np.flatnonzero(found.pairs("cross-chromosome", 9).train.any(axis=0)).tolist() == [9]

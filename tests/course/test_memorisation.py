@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 
+from helpers.course import memorisation
 from helpers.course.loci import CELL_TYPE_PARTS, Loci
-from helpers.course.memorisation import PATIENCE, fit_network, predict_pairs
+from helpers.course.memorisation import PATIENCE, fit_network, predict_pairs, within_groups, without_model
 from helpers.errors import InputError
 from helpers.evaluate.cell_types import evaluation_pairs, mean_precision
 from helpers.evaluate.classification import auprc
@@ -82,3 +86,51 @@ def test_name_tags_are_memorised_and_useless_elsewhere() -> None:
     blind = predict_pairs(loci, "epigenome", seen, 64, 0)
     assert mean_precision(loci.active, blind, seen.test) < 0.75
     assert np.array_equal(said, np.repeat(said[:, :1], 10, axis=1))  # a sequence says the same in all cell types
+
+
+def test_a_network_that_says_nothing_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, validation = (clouds(300, seed) for seed in (0, 1))
+    seeds = []
+    once = memorisation._fit
+
+    def off_at_first(*given: object) -> tuple[MLPClassifier, int]:
+        layers, epoch = once(*given)  # type: ignore[arg-type]
+        seeds.append(given[5])
+        if len(seeds) < 3:
+            layers.intercepts_[0][:] = -1e6  # no unit is ever on
+        return layers, epoch
+
+    monkeypatch.setattr(memorisation, "_fit", off_at_first)
+    network = fit_network(train, validation, 1, 7, epochs=5)
+    assert len(set(seeds)) == len(seeds) == 3
+    assert seeds[0] == 7
+    assert np.ptp(network.probability(validation[0])) > 0
+
+
+def test_predictions_without_a_model() -> None:
+    loci = name_tags(30)
+    rng = np.random.default_rng(3)
+    active = rng.random((30, 10)) < 0.5
+    loci = replace(loci, active=active, activity=active + rng.random((30, 10)))
+    loci.epigenome[:, 8, 0] = loci.epigenome[:, 2, 0]  # cell type I is most like C, and J like E
+    loci.epigenome[:, 9, 0] = 3 * loci.epigenome[:, 4, 0] + 1
+    said = without_model(loci)
+    assert {values.shape for values in said.values()} == {(30, 10)}
+    assert np.ptp(said["guess"]) == 0
+    assert np.allclose(said["average activity"][:, 9], active[:, :6].mean(axis=1))
+    assert np.allclose(said["average level"][:, 8], loci.activity[:, :6].mean(axis=1))
+    assert np.array_equal(said["level in the nearest cell type"][:, 8:], loci.activity[:, [2, 4]])
+
+
+def test_groups_are_made_by_the_other_cell_types() -> None:
+    loci = name_tags(60)
+    rng = np.random.default_rng(3)
+    loci = replace(loci, active=rng.random((60, 10)) < 0.5)
+    table = within_groups(loci, loci.active.astype(float))
+    seen = loci.parts != "test"
+    groups = loci.active[seen, :8].sum(axis=1)
+    for row in table.itertuples():
+        here = loci.active[seen][groups == row.group][:, 8:]
+        assert row.pairs == here.size
+        assert row.active == pytest.approx(here.mean())
+        assert row.gain == pytest.approx(1 - here.mean())  # a perfect prediction
