@@ -17,6 +17,7 @@ from helpers.errors import InputError
 
 OBJECT_STORE = 80 << 20  # bytes; trials pass numbers only, and Ray asks for 75 MiB at least
 REPLY_TIMEOUT = 3.0  # seconds
+ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # its request may be empty
 STARTS = 3  # Ray gives up after 15 to 30 s, which a busy machine can take
 LEFT_OUT = (
     "start_monitor",
@@ -69,7 +70,7 @@ def connected(address: str = "local", *, cpus: int = 1, gpus: float = 0) -> Iter
     A private instance takes about 10 s to start on two quiet cores, and 300 MB: wrap several searches in one block. Each takes the threads
     that it was given CPUs for.
     """
-    where = _resolve(address)
+    where = resolve(address)
     with _environment(QUIET if where else QUIET | PRIVATE):
         ray = import_ray()
         if ray.is_initialized():
@@ -175,8 +176,14 @@ def _end_processes(mark: str) -> None:
     psutil.wait_procs(family, timeout=10)
 
 
-def _resolve(address: str) -> str | None:
-    """Turn an address into host:port of a Ray that answers, or None for a private instance."""
+def resolve(address: str) -> str | None:
+    """Turn an address, as `connected` takes it, into host:port of a Ray that answers, or None for a private instance.
+
+    Raises
+    ------
+    InputError
+        If the address is malformed or no head of a Ray cluster answers there.
+    """
     if address == "local":
         return None
     found = _last_cluster() if address == "auto" else address
@@ -188,12 +195,12 @@ def _resolve(address: str) -> str | None:
     if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 1 << 16:
         raise InputError(f'address {found!r} is not understood: give "local", "auto" or "host:port" of the cluster\'s head')
     try:
-        answer = _greet(host.strip("[]"), int(port))
+        is_ray = _greet(host.strip("[]"), int(port))
     except OSError as error:
         raise InputError(
             f"address {found}: nothing answers there ({error.strerror or error}): start Ray on that machine, or check host and port"
         ) from error
-    if not answer:
+    if not is_ray:
         raise InputError(
             f"address {found}: what answers there is not Ray: give the port of the cluster's head (6379 unless changed)"
         )
@@ -210,21 +217,22 @@ def _last_cluster() -> str:
 
 
 def _greet(host: str, port: int) -> bool:
-    """Tell whether a server speaks HTTP/2, as gRPC and so Ray do: it answers the opening with a frame of settings (RFC 9113, 3.4, 6.5).
+    """Tell whether the head of a Ray cluster answers, by the call that its own nodes ask it with; an OSError if nothing does.
 
-    Ray itself would wait for two minutes, write to stderr and end the process.
+    Ray itself would wait for minutes, write to stderr and end the process.
     """
-    opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-    with socket.create_connection((host, port), REPLY_TIMEOUT) as connection:
+    import grpc
+
+    elsewhere = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    with socket.create_connection((host, port), REPLY_TIMEOUT):
         if os.environ.get("RAY_USE_TLS") == "1":
             return True
-        connection.sendall(opening)
-        connection.settimeout(REPLY_TIMEOUT)
+    with grpc.insecure_channel(f"[{host}]:{port}" if ":" in host else f"{host}:{port}") as channel:
         try:
-            answer = connection.recv(9)
-        except TimeoutError:
-            return False
-    return len(answer) > 3 and answer[3] == 4
+            channel.unary_unary(ALIVE)(b"", timeout=REPLY_TIMEOUT)
+        except grpc.RpcError as error:
+            return error.code() not in elsewhere
+    return True
 
 
 def _check_same(ray: Any, where: str | None) -> None:

@@ -79,8 +79,8 @@ class Watch:
         return self.budget_spent or self.no_node
 
     def hear(self, trial: int, result: dict[str, Any]) -> None:
-        """Note what a trial sent."""
-        if "row" in result:
+        """Note what a trial sent; what other trials had under way when the budget was spent is not counted."""
+        if "row" in result and not self.budget_spent:
             self.journal.report(trial, result["row"])
         if "outcome" in result:
             self._outcomes[trial] = result["outcome"]

@@ -187,7 +187,10 @@ class Journal:
         names = ["trial", *configurations[0], "status", "epochs", metric, "attempts", "reason"]
         table = pd.DataFrame(curves, columns=None if curves else ["trial", "epoch", metric]).astype({"epoch": int})
         trained = sum(len(curve) for trial in self.trials.values() for curve in trial.curves)
-        return Search(pd.DataFrame(rows, columns=names), table, self.settings, self.spent, trained - self.spent)
+        # Or pandas would make a None among the choices NaN.
+        with_none = {name: [row[name] for row in rows] for name in configurations[0] if any(row[name] is None for row in rows)}
+        found = pd.DataFrame(rows, columns=names).assign(**{n: pd.Series(v, dtype=object) for n, v in with_none.items()})
+        return Search(found, table, self.settings, self.spent, trained - self.spent)
 
 
 def read_search(folder: Path) -> Search:

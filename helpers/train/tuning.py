@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import filelock
 
 from helpers.errors import InputError
-from helpers.train.cluster import connected
+from helpers.train.cluster import connected, resolve
 from helpers.train.halving import Mode, check_halving
 from helpers.train.ray_trials import Room, run_trials
 from helpers.train.space import Space, check_space, draw_configurations
@@ -115,6 +115,8 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(folder / ".lock", blocking=False):
+            if not resume:
+                resolve(address)  # or an address that is wrong would cost the earlier record
             found = _search(objective, Journal.begin(folder, settings, resume), address, room, progress)
     except filelock.Timeout as error:
         raise InputError(f"{folder} is in use by another search: wait for it, or name another folder") from error

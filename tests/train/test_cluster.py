@@ -12,11 +12,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent import futures
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import psutil
 import pytest
 from tuning_objectives import FOLDER, meets, wait_until
@@ -29,6 +31,7 @@ from helpers.train.trials import Journal
 from helpers.train.tuning import search
 
 SETTINGS_FRAME = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # as every server begins that speaks HTTP/2
+AS_RAY = "ray.rpc.NodeInfoGcsService", "CheckAlive"  # what the head of a cluster is asked first
 STARTS = 3
 # `ray start` as on the command line, but for what two busy cores do not manage to import before Ray gives up
 RAY = """
@@ -62,6 +65,20 @@ def server(answer: bytes | None) -> Iterator[int]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+@contextmanager
+def called_server(service: str, method: str) -> Iterator[int]:
+    """A gRPC server on this machine with one method, which answers nothing to anything; its port."""
+    handler = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
+    with futures.ThreadPoolExecutor(1) as pool:
+        found = grpc.server(pool, [grpc.method_handlers_generic_handler(service, {method: handler})])
+        port = found.add_insecure_port("127.0.0.1:0")
+        found.start()
+        try:
+            yield port
+        finally:
+            found.stop(None).wait()
 
 
 def free_port() -> int:
@@ -100,13 +117,19 @@ def test_address_where_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused("auto") == expected
 
 
-@pytest.mark.parametrize("answer", [b"", b"SSH", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
+NOT_RAY = "what answers there is not Ray: give the port of the cluster's head (6379 unless changed)"
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH", b"HTTP/1.1 400 Bad Request\r\n\r\n", SETTINGS_FRAME, None])
 def test_server_that_is_not_ray(answer: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "REPLY_TIMEOUT", 0.5)
     with server(answer) as port:
-        assert refused(f"127.0.0.1:{port}") == (
-            f"address 127.0.0.1:{port}: what answers there is not Ray: give the port of the cluster's head (6379 unless changed)"
-        )
+        assert refused(f"127.0.0.1:{port}") == f"address 127.0.0.1:{port}: {NOT_RAY}"
+
+
+def test_server_that_speaks_as_ray_does_but_is_another() -> None:
+    with called_server("another.Service", "Greet") as port:
+        assert refused(f"127.0.0.1:{port}") == f"address 127.0.0.1:{port}: {NOT_RAY}"
 
 
 @pytest.mark.parametrize("told", [None, "", "auto"])
@@ -157,7 +180,7 @@ def test_cluster_that_refuses_this_process(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("Version mismatch")
 
     monkeypatch.setattr(ray, "init", init)
-    with server(SETTINGS_FRAME) as port:
+    with called_server(*AS_RAY) as port:
         assert refused(f"127.0.0.1:{port}") == (
             f"address 127.0.0.1:{port}: Ray does not let this process join (Version mismatch): give it the same version"
         )
@@ -190,7 +213,7 @@ def test_private_instance_is_silent_and_leaves_nothing(
             with connected():
                 use()
             assert ray.is_initialized()
-            with server(SETTINGS_FRAME) as port:
+            with called_server(*AS_RAY) as port:
                 assert refused(f"127.0.0.1:{port}") == (
                     f"address 127.0.0.1:{port}: this process is connected to Ray at "
                     f"{ray.get_runtime_context().gcs_address} already: call ray.shutdown() first"

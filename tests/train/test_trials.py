@@ -69,6 +69,11 @@ def test_tables_tell_how_each_trial_ended(tmp_path: Path) -> None:
     same(read_search(tmp_path / "deep" / "search"), found)
 
 
+def test_choice_of_none_stays_none(tmp_path: Path) -> None:
+    found = searched(tmp_path, [0.5], [0.5], configurations=[{"pool": None, "size": None}, {"pool": "max", "size": 3}])
+    assert found.trials[["pool", "size"]].to_numpy().tolist() == [[None, None], ["max", 3]]
+
+
 def test_longest_attempt_counts_and_of_equal_ones_the_latest(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     for scores in ([0.1], [0.2, 0.3], [0.4, 0.5], [0.9]):

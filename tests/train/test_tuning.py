@@ -173,6 +173,27 @@ def test_search_is_over_when_no_node_is_left_for_a_while(
     assert caplog.messages == ["the search ended without trials [0, 1]: see Search.trials, and search again to train them"]
 
 
+def test_what_comes_after_the_budget_is_spent_is_not_counted(tmp_path: Path) -> None:
+    watch = watching(tmp_path, [True], budget_epochs=3)
+    for trial in (0, 1):
+        watch.journal.start(trial)
+    for trial, epoch in ((0, 1), (1, 1), (0, 2), (1, 2), (0, 3)):
+        watch.hear(trial, {"row": {"epoch": epoch, "score": 0.5}})
+    watch.finish([0, 1])
+    found = watch.journal.search()
+    assert found.trials["epochs"].tolist() == [2, 1]
+    assert found.epochs_spent == 3
+
+
+def test_earlier_record_outlives_an_address_that_is_wrong(tmp_path: Path) -> None:
+    watch = watching(tmp_path / "search", [True])
+    watch.journal.start(0)
+    watch.hear(0, {"row": {"epoch": 1, "score": 0.5}})
+    with pytest.raises(InputError, match="nothing answers there"):
+        searched(tmp_path, resume=False, address="127.0.0.1:1")
+    assert read_search(tmp_path / "search").epochs_spent == 1
+
+
 # Searches on a private Ray
 
 
