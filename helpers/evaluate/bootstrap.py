@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from helpers.evaluate.pairs import ConstantWarning
 from helpers.files.runs import count_within
 
 Block = tuple[np.ndarray, ...]
+LONG = 256  # bins of a block, on average, from which on copying whole blocks is quicker than looking up bins
 
 
 class Interval(NamedTuple):
@@ -96,19 +98,23 @@ def block_bootstrap(
     arrays = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     sizes = np.array([len(block[0]) for block in blocks])
     starts = np.cumsum(sizes) - sizes
+    long = sizes.sum() >= LONG * len(blocks)
     whole = float(score(*arrays))
     if np.isnan(whole):
         raise InputError("the score of all blocks is NaN: there is nothing to put an interval around")
     scores = np.full(resamples, np.nan)
-    for draw in range(resamples):
-        drawn = generator.integers(0, len(blocks), len(blocks))
-        rows = np.repeat(starts[drawn], sizes[drawn]) + count_within(sizes[drawn])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConstantWarning)  # counted below
-            try:
-                scores[draw] = score(*(array[rows] for array in arrays))
-            except InputError:
-                continue
+    parts = list(zip(*blocks, strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantWarning)  # counted below
+        for draw in range(resamples):
+            drawn = generator.integers(0, len(blocks), len(blocks))
+            if long:
+                joined = [np.concatenate([part[number] for number in drawn]) for part in parts]
+            else:
+                rows = np.repeat(starts[drawn], sizes[drawn]) + count_within(sizes[drawn])
+                joined = [array[rows] for array in arrays]
+            with suppress(InputError):
+                scores[draw] = score(*joined)
     undefined = int(np.isnan(scores).sum())
     if undefined > resamples / 2:
         raise InputError(f"{undefined} of {resamples} draws have no score: make the blocks larger, or score more of the genome")

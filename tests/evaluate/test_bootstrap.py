@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from helpers.errors import InputError
+from helpers.evaluate import bootstrap
 from helpers.evaluate.bootstrap import block_bootstrap, cut_blocks
 from helpers.evaluate.classification import auroc
 from helpers.evaluate.metrics import pearson
@@ -88,6 +89,24 @@ def test_blocks_of_unlike_length_and_several_arrays_stay_together() -> None:
     block_bootstrap(score, blocks, 0, resamples=300)
     assert seen[0] == (1, 2, 5)
     assert set(seen[1:]) == {(1,), (2,), (5,), (1, 2), (1, 5), (2, 5), (1, 2, 5)}
+
+
+@pytest.mark.parametrize("long", [1, 1_000_000])
+def test_blocks_copied_whole_or_by_bin_are_those_drawn(long: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "LONG", long)
+    rng, seen = np.random.default_rng(0), []
+    blocks = [(rng.normal(size=size), rng.normal(size=(size, 2))) for size in (3, 1, 5, 2)]
+
+    def score(one: np.ndarray, other: np.ndarray) -> float:
+        seen.append((one, other))
+        return 0.0
+
+    block_bootstrap(score, blocks, 7, resamples=3)
+    again = np.random.default_rng(7)
+    for one, other in seen[1:]:  # the first is of all blocks
+        drawn = again.integers(0, 4, 4)
+        np.testing.assert_array_equal(one, np.concatenate([blocks[number][0] for number in drawn]))
+        np.testing.assert_array_equal(other, np.concatenate([blocks[number][1] for number in drawn]))
 
 
 def test_seeds_repeat_and_differ() -> None:
