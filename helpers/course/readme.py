@@ -1,4 +1,4 @@
-"""The parts of the README that are made: badges, syllabus, findings, picture. And the badges of the lessons, from the same one address."""
+"""The parts of the README that are made: badges, syllabus, findings, picture. The page of questions, and the badges of the lessons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import nbformat
 
+from helpers.course import checklist
 from helpers.course.execution import write_notebook
 from helpers.course.findings import SIGNS, get_finding, load_findings, read_json
 from helpers.course.lessons import Lesson, list_lessons
@@ -41,10 +42,10 @@ def findings_table(entries: list[dict[str, Any]]) -> str:
         words = {"greater": "at least", "no more than": "at most", "equal": "equal within"}[finding.direction]
         least = f"{words} {finding.least_effect:g}{TIMES if finding.scale == 'ratio' else ''}"
         sign = SIGNS[entry["verdict"]][0]
-        rows.append(
-            f"| {entry['id']} | {entry['statement']} | {entry['source']} | {entry['metric']}: {least} | {effect} | {sign} {entry['verdict']} |"
-        )
-    return "\n".join(["| | statement | source | asked for | effect | verdict |", "|---|---|---|---|---|---|", *rows])
+        asked = f"{entry['metric']}: {least}"
+        cells = [entry["id"], entry["statement"], entry["source"], asked, effect, entry["seeds"], f"{sign} {entry['verdict']}"]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(["| | statement | source | asked for | effect | seeds | verdict |", "|---|---|---|---|---|---|---|", *rows])
 
 
 def replace_block(text: str, name: str, content: str) -> str:
@@ -65,10 +66,16 @@ def replace_block(text: str, name: str, content: str) -> str:
 def made_readme(readme: Path, notebooks: Path) -> str:
     """Return the text that README.md should have."""
     text = readme.read_text(encoding="utf-8")
-    committed = notebooks / "findings.json"
     text = replace_block(text, "badges", badges(repository()))
     text = replace_block(text, "syllabus", syllabus_table(list_lessons(notebooks)))
-    return replace_block(text, "findings", findings_table(read_json(committed) if committed.exists() else []))
+    return replace_block(text, "findings", findings_table(committed_findings(notebooks)))
+
+
+def committed_findings(notebooks: Path) -> list[dict[str, Any]]:
+    """Read the entries of the lessons' findings.json; none if there is no such file."""
+    committed = notebooks / "findings.json"
+    entries: list[dict[str, Any]] = read_json(committed) if committed.exists() else []
+    return entries
 
 
 def tagged_picture(notebooks: list[nbformat.NotebookNode]) -> bytes | None:
@@ -82,8 +89,19 @@ def tagged_picture(notebooks: list[nbformat.NotebookNode]) -> bytes | None:
     return None
 
 
+def _refresh_questions(page: Path, notebooks: Path, *, check: bool) -> list[str]:
+    """Bring the page of questions up to date; its name if it was not."""
+    wanted = checklist.page(committed_findings(notebooks))
+    if page.exists() and page.read_text(encoding="utf-8") == wanted:
+        return []
+    if not check:
+        page.parent.mkdir(exist_ok=True)
+        write_bytes(page, wanted.encode())
+    return [checklist.PAGE]
+
+
 def refresh(readme: Path, notebooks: Path, *, check: bool = False) -> list[str]:
-    """Bring README.md, its picture and the badges of the lessons' notebooks up to date.
+    """Bring README.md, its picture, the page of questions that it links, and the badges of the lessons' notebooks up to date.
 
     Parameters
     ----------
@@ -103,6 +121,8 @@ def refresh(readme: Path, notebooks: Path, *, check: bool = False) -> list[str]:
         changed.append(readme.name)
         if not check:
             write_bytes(readme, wanted.encode())
+    if checklist.PAGE in wanted:
+        changed += _refresh_questions(readme.parent / checklist.PAGE, notebooks, check=check)
     pages = [nbformat.read(lesson.path, as_version=4) for lesson in list_lessons(notebooks)]
     picture, drawn = readme.parent / PICTURE, tagged_picture(pages)
     if drawn is not None and (not picture.exists() or picture.read_bytes() != drawn):

@@ -1,16 +1,19 @@
-"""What a model has to beat: composition, counts of short words, and a target that has nothing to do with the sequence."""
+"""What a model has to beat: composition, counts of short words, memory, and a target that has nothing to do with the sequence; and its ceiling."""
 
 from __future__ import annotations
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from helpers.errors import InputError
+from helpers.evaluate.metrics import pearson
 from helpers.files.sequence import BASES, gc_fraction, reverse_complement
 
 LONGEST = 8
@@ -166,6 +169,30 @@ def kmer_logistic(
     return Pipeline(steps)
 
 
+def kmer_neighbours(k: int = 4, neighbours: int = 5, *, strand_symmetric: bool = True) -> Pipeline:
+    """Make a classifier that can only remember: the labels of the windows whose k-mer counts are nearest, the nearest counting most.
+
+    What it scores above chance on windows that are truly new is little; what it scores above that is a leak (lesson 09).
+
+    Parameters
+    ----------
+    k, strand_symmetric
+        As in `kmer_counts`.
+    neighbours : int
+        How many training windows answer, weighted by one over their distance.
+
+    Returns
+    -------
+    Pipeline
+        Unfitted, of the steps counts and classifier. It takes codes, as `kmer_logistic` does.
+    """
+    steps = [
+        ("counts", FunctionTransformer(_only_counts, kw_args={"k": k, "strand_symmetric": strand_symmetric})),
+        ("classifier", KNeighborsClassifier(neighbours, weights="distance")),
+    ]
+    return Pipeline(steps)
+
+
 def _only_counts(codes: np.ndarray, k: int, strand_symmetric: bool) -> np.ndarray:
     """Count k-mers, without the names of the features."""
     return kmer_counts(codes, k, strand_symmetric=strand_symmetric)[0]
@@ -192,6 +219,37 @@ def gc_baseline(codes: np.ndarray, bin_size: int) -> np.ndarray:
         If `codes` are not codes of two axes, or `bin_size` is below 1.
     """
     return gc_fraction(_binned(_checked(codes, 2), bin_size)).astype(np.float32)[..., None]
+
+
+class ReplicateAgreement(NamedTuple):
+    """How well two replicates agree, and how well anything can agree with one of them."""
+
+    correlation: float
+    ceiling: float
+
+
+def replicate_agreement(one: np.ndarray, other: np.ndarray) -> ReplicateAgreement:
+    """Correlate two replicates, and say what that allows: a model may agree with one of them better than they do with each other.
+
+    Parameters
+    ----------
+    one, other : array, any one shape
+        Signal of two replicates in the same bins; NaN in either leaves a bin out.
+
+    Returns
+    -------
+    ReplicateAgreement
+        `correlation`, Pearson's r of the two, and `ceiling`, its square root: the correlation of a replicate with the expectation that both
+        share, if their noise is independent and of one size (Spearman 1904). NaN where the correlation is negative or
+        undefined.
+
+    Raises
+    ------
+    InputError
+        As `metrics.pearson`.
+    """
+    correlation = pearson(one, other)
+    return ReplicateAgreement(correlation, float(np.sqrt(correlation)) if correlation >= 0 else float("nan"))
 
 
 def rotated(values: np.ndarray) -> np.ndarray:

@@ -96,7 +96,7 @@ summary.assign(
 )
 
 # %% [markdown]
-# ## 2 · A model that is always right, and useless
+# ## 2 · A model that is nearly always right, and useless
 #
 # Before we train anything, let a "model" say *no* to every window, and count by hand how often it is right.
 
@@ -222,7 +222,7 @@ print(
 # A synthetic window may hold 1.4 copies of a word. No DNA sequence does. That is the price of interpolating between features, and it is why SMOTE cannot be used on sequence itself.
 #
 # All five go into a *pipeline*, so that resampling happens in `fit` alone: what is predicted on is never resampled. The question: do they rank better? Do their probabilities
-# mean what they say?
+# mean what they say? For the second we take the **Brier score** (Brier 1950), the mean squared distance between a probability and what came true, 0 or 1. Always saying the prevalence scores prevalence x (1 - prevalence); a model that knows more should be below that.
 
 # %%
 REMEDIES = {
@@ -308,15 +308,23 @@ none = results[results["remedy"] == "none"].set_index("seed")
 findings.record("F04", none["auROC"] - none["auPRC"], dataset=data)
 
 # %% [markdown]
-# Now the ranking. Each dot is a seed, each bar a mean. Is any row clearly to the right of the first?
+# The gap alone says little about a model. One that guesses has an auROC of one half and an auPRC equal to the prevalence, and so a gap too. How large is it, and how far is this model from guessing in each score?
+
+# %% tags=["nbval-ignore-output"]
+guess = pd.Series({"auROC": 0.5, "auPRC": none["prevalence"].mean()}, name="guessing")
+both = pd.DataFrame([none[["auROC", "auPRC"]].mean().rename("counting words"), guess])
+both.assign(gap=both["auROC"] - both["auPRC"]).round(3)
+
+# %% [markdown]
+# Now the remedies. Each dot is a seed, each bar a mean. On the left, is any row clearly to the right of the first? On the right, is any to its left?
 
 # %%
 figure, (left, right_) = plt.subplots(1, 2, figsize=(7, 3), sharey=True)
 colours = {"none": plots.PALETTE["black"]}
 plots.every_condition(results, "remedy", "auPRC", axis=left, colours=colours)
-left.set(xlabel="auPRC", title="No remedy ranks better ...")
+left.set(xlabel="auPRC", title="How well do they rank?")
 plots.every_condition(results, "remedy", "Brier", axis=right_, colours=colours)
-right_.set(xlabel="Brier score (less is better)", title="... and all are worse calibrated")
+right_.set(xlabel="Brier score (less is better)", title="Do probabilities come true?")
 plots.show(
     figure,
     "auPRC of six rows, much alike; Brier scores: the row without a remedy far to the left of the five others.",
@@ -336,7 +344,7 @@ findings.record("F05a", gain, dataset=data)
 # ## 5 · What happened to the probabilities
 #
 # A model trained on balanced data learns that half of all windows are positive, and says so. Compare what is predicted with what is true: on the diagonal, a probability means what
-# it says.
+# it says. Each dot is a tenth of the test windows, from the least probable to the most.
 
 # %%
 figure, axis = plt.subplots(figsize=(5, 3.6))
@@ -345,7 +353,7 @@ for remedy, colour in {"none": "black", "class weights": "blue", "undersampling"
     predictions[remedy] = fitted(remedy, "logistic regression", *train, first_seed).predict_proba(test[0])[
         :, 1
     ]
-    curve = calibration.reliability(test[1], predictions[remedy], bins=10).dropna()
+    curve = calibration.reliability(test[1], predictions[remedy], bins=10, how="count").dropna()
     axis.plot(
         curve["predicted"], curve["positive"], "o-", color=plots.PALETTE[colour], markersize=4, label=remedy
     )
@@ -361,7 +369,7 @@ plots.show(
 )
 
 # %% [markdown]
-# (Few windows get a high probability without a remedy, so the right end of the black line is rough.) For each seed the *best calibrated* of the five remedies, against none:
+# Without a remedy no tenth comes near a probability of one half, and none should: even among the windows that look best, most hold no summit. For each seed the *best calibrated* of the five remedies, against none:
 
 # %%
 table = experiment("F05b").pivot_table(index="seed", columns="remedy", values="Brier")
@@ -371,7 +379,7 @@ worse = table.drop(columns="none").min(axis=1) / table["none"]
 findings.record("F05b", worse, dataset=data)
 
 # %% [markdown]
-# Why do people report that balancing helps? Because they look at F1 at a threshold of 0.5. Balanced training moves the probabilities up, so more windows pass 0.5. Moving the threshold
+# Why do people report that balancing helps? Because they look at **F1**, the harmonic mean of precision and recall, at a threshold of 0.5. Balanced training moves the probabilities up, so more windows pass 0.5. Moving the threshold
 # instead, on the *validation* chromosome, does the same without touching the data:
 
 # %%
@@ -399,7 +407,7 @@ pd.DataFrame(rows).T.round(2)
 
 # %%
 def forest_score(features, labels, order, seed):
-    """auPRC as it would be reported, and of the same forest on windows that it has not seen, as rare as they are."""
+    """auPRC of one forest: as reported, with positives weighted down to be as rare as they are, and on windows that it has not seen."""
     halves = model_selection.train_test_split(
         features, labels, test_size=0.5, stratify=labels, random_state=seed
     )
@@ -416,7 +424,13 @@ def forest_score(features, labels, order, seed):
         train, test = sampler.fit_resample(both[0], both[2]), (both[1], both[3])
     forest = ensemble.RandomForestClassifier(60, n_jobs=2, random_state=seed).fit(*train)
     reported, real = (scores.auprc(y, forest.predict_proba(x)[:, 1]) for x, y in (test, unseen))
-    return {"seed": seed, "oversampled": order, "reported": reported, "on unseen windows": real}
+    odds = unseen[1].mean() / (1 - unseen[1].mean()) * (1 - test[1].mean()) / test[1].mean()
+    weights = np.where(test[1] == 1, odds, 1.0)
+    rare = metrics.average_precision_score(
+        test[1], forest.predict_proba(test[0])[:, 1], sample_weight=weights
+    )
+    named = {"reported": reported, "as rare as in truth": rare, "on unseen windows": real}
+    return {"seed": seed, "oversampled": order, **named}
 
 
 # %%
@@ -430,11 +444,13 @@ for seed in numbers:
 forests = pd.DataFrame(rows)
 
 # %% tags=["nbval-ignore-output"]
-forests.groupby("oversampled", sort=False)[["reported", "on unseen windows"]].mean().round(2)
+columns = ["reported", "as rare as in truth", "on unseen windows"]
+forests.groupby("oversampled", sort=False)[columns].mean().round(2)
 
 # %% [markdown]
 # Read the last column first: on windows that neither forest has seen, the wrong order gives no worse a model (it has trained on nearly every positive). It is the *report* that is wrong. It is
-# inflated twice: by the copies, and because the test part was balanced too, which alone raises auPRC.
+# inflated by two things: the test part was balanced too, which alone can raise an auPRC, and it holds copies. The column in the middle tells the two apart. There positives are weighted so that they are as rare as in truth, and
+# what is left above the last column is the copies' share: here nearly all of it. The forest has stored the positives, and puts every copy above every negative, however many negatives there are.
 
 # %% tags=["nbval-ignore-output"]
 honest = (
@@ -466,8 +482,8 @@ random_auprc = truth.mean()
 check(random_auprc, lambda value: abs(value - expected) < 0.005, "")
 
 # %% [markdown]
-# **2.** A colleague scores the same model on a test set with one negative for each positive. At the threshold where recall is 0.5 your false positive rate was 2 %, with a prevalence of 3 %. What is the precision in
-# your test set, and what in theirs?
+# **2.** In your test set 3 % of the windows are positive. At some threshold your model calls half of the positives, and 2 % of the negatives. A colleague takes the same model and threshold, and a test set with one negative for each positive. What is the precision of
+# the calls in your test set, and what in theirs?
 
 # %% tags=["exercise"]
 yours, theirs = ..., ...
@@ -482,8 +498,8 @@ yours, theirs = 0.5 * 0.03 / (0.5 * 0.03 + 0.02 * 0.97), 0.5 * 0.5 / (0.5 * 0.5 
 check((yours, theirs), lambda pair: np.allclose(pair, answers, atol=0.01), "")
 
 # %% [markdown]
-# **3.** Repair the probabilities of the undersampled model. In training half of the windows were positive, in truth a share `p` is. The odds are therefore too high by the factor (1 - p) / p. Take p
-# from the *training* labels, and correct `predictions["undersampling"]`.
+# **3.** Repair the probabilities of the undersampled model. It was trained where half of the windows were positive; before undersampling it was a share `p`, the mean of the labels `train[1]`. The odds q / (1 - q) of each probability q are therefore too high by the factor (1 - p) / p. Correct them, and turn
+# them back into probabilities. `predictions["undersampling"]` holds q for the test windows.
 
 # %% tags=["exercise"]
 repaired = ...
@@ -512,6 +528,7 @@ check(repaired, lambda q: np.allclose(q, odds / (1 + odds), atol=1e-6), "")
 # ## Further reading
 #
 # - Whalen et al. 2022, pitfalls of machine learning in genomics: [doi:10.1038/s41576-021-00434-9](https://doi.org/10.1038/s41576-021-00434-9)
+# - Brier 1950, a score for probabilities: [doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2](https://doi.org/10.1175/1520-0493%281950%29078%3C0001:VOFEIT%3E2.0.CO;2)
 # - Saito & Rehmsmeier 2015, precision-recall against ROC: [doi:10.1371/journal.pone.0118432](https://doi.org/10.1371/journal.pone.0118432)
 # - Chawla et al. 2002, SMOTE: [doi:10.1613/jair.953](https://doi.org/10.1613/jair.953)
 # - van den Goorbergh et al. 2022, the harm of imbalance corrections to calibration: [doi:10.1093/jamia/ocac093](https://doi.org/10.1093/jamia/ocac093)

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from helpers.errors import InputError
 from helpers.evaluate import baselines
-from helpers.evaluate.baselines import bin_features, gc_baseline, kmer_counts, kmer_logistic, kmer_ridge, rotated
+from helpers.evaluate.baselines import (
+    bin_features,
+    gc_baseline,
+    kmer_counts,
+    kmer_logistic,
+    kmer_neighbours,
+    kmer_ridge,
+    replicate_agreement,
+    rotated,
+)
 from helpers.evaluate.classification import auprc, auroc
 from helpers.evaluate.metrics import pearson
 from helpers.files.fasta import Genome
@@ -122,6 +131,35 @@ def test_options_reach_the_logistic_regression() -> None:
     assert balanced.predict_proba(codes)[:, 1].mean() == pytest.approx(0.5, abs=0.05)
     weak, strong = (np.abs(kmer_logistic(2, strength=c).fit(codes, labels)["classifier"].coef_).sum() for c in (1, 1e-4))
     assert strong < weak / 10
+
+
+def test_neighbours_remember_what_they_have_seen_and_know_nothing_of_the_rest() -> None:
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(0, 4, (300, 200)).astype(np.uint8), rng.integers(0, 2, 300)
+    model = kmer_neighbours().fit(codes[:200], labels[:200])
+    assert model.predict_proba(codes[:200])[:, 1].tolist() == labels[:200].tolist()
+    np.testing.assert_array_equal(model.predict(reverse_complement_codes(codes[:200])), labels[:200])
+    assert abs(auroc(labels[200:], model.predict_proba(codes[200:])[:, 1]) - 0.5) < 0.15
+
+
+def test_neighbours_are_weighted_by_nearness() -> None:
+    codes = np.stack([encode(text) for text in ("AAAA", "AAAC", "CCCC")])
+    model = kmer_neighbours(1, 2, strand_symmetric=False).fit(codes, np.array([1, 0, 0]))
+    asked = encode("AAAAAAAAAAAA")[None]  # 8 As from the first, and from the second 9 As and 1 C, which is sqrt(82)
+    expected = (1 / 8) / (1 / 8 + 1 / np.sqrt(82))
+    assert model.predict_proba(asked)[0, 1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_replicates_allow_more_than_their_own_agreement() -> None:
+    rng = np.random.default_rng(0)
+    rate = rng.normal(size=200_000)
+    one, other = rate + rng.normal(size=rate.shape), rate + rng.normal(size=rate.shape)
+    found = replicate_agreement(one, other)
+    assert found.correlation == pytest.approx(0.5, abs=0.01)  # half of each variance is the rate's
+    assert found.ceiling == pytest.approx(pearson(one, rate), abs=0.01)
+    opposite = replicate_agreement(np.array([1.0, 2.0, 3.0, np.nan]), np.array([3.0, 2.0, 1.0, 5.0]))
+    assert opposite.correlation == pytest.approx(-1)
+    assert np.isnan(opposite.ceiling)
 
 
 def test_gc_baseline_is_a_prediction_per_bin() -> None:
