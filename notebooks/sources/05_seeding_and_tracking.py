@@ -90,7 +90,7 @@ for sentence in fixed.not_fixed:
 # ## 2 · The same seed in another process
 #
 # Does it work? Two runs in one notebook prove little: they share a process. So let other Python processes train, each from scratch, and compare every weight. A small network on made-up data will do. Three processes: two
-# alike, and one that may use a single thread. (What is drawn here are the first weights and the order of samples. `seed_everything` also lets operations run one after another: without that, two processes differed.)
+# alike, and one that may use a single thread. (What is drawn here are the first weights, the order of samples, and which values dropout sets to zero. `seed_everything` also lets operations run one after another: without that, two processes differed.)
 
 # %%
 SCRIPT = """
@@ -107,7 +107,7 @@ targets = (codes == 2).reshape(256, 8, 32).sum(axis=2)[..., None].astype("float3
 weights = {}
 for seed in seeds:
     seed_everything(seed, threads=threads)
-    model = models.residual_dilated(256, 32, 1, filters=(16, 16), widths=(11, 5), blocks=1)
+    model = models.residual_dilated(256, 32, 1, filters=(16, 16), widths=(11, 5), blocks=1, dropout=0.2)
     model.compile("adam", make_loss("poisson"), jit_compile=False)
     model.fit(codes, targets, batch_size=32, epochs=2, verbose=0)
     weights[str(seed)] = np.concatenate([w.ravel() for w in model.get_weights()])
