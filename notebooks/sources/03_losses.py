@@ -394,7 +394,7 @@ plots.show(
 )
 
 # %% [markdown]
-# More is left than a Poisson variable allows, and the more the higher the prediction. Part of it is *bias*: half of the windows that the model was trained on were active ones, on the chromosome few are. So it expects too much where nothing is:
+# More is left than a Poisson variable allows, and the more the higher the prediction. Part of it is *bias*: half of the windows that the model was trained on were active ones, on the chromosome few are. So it expects too much, in quiet bins as in strong ones:
 
 # %% tags=["nbval-ignore-output"]
 half = table["predicted"] <= table["predicted"].median()
