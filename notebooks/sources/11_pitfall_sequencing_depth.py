@@ -133,7 +133,7 @@ libraries = {
     "down-sampled to a fifth": window_counts(down_sampled),
     "scaled to a fifth": depth.scale_to_total(window_counts(deep), len(shallow)),
 }
-rows = [plots.SignalRow(name, values[:100], bin_size=window) for name, values in libraries.items()]
+rows = [plots.SignalRow(name, values[:100], window, "fragments") for name, values in libraries.items()]
 chrom = genome.chromosomes[0]
 figure = plots.genome_browser(
     chrom, 0, 100 * window, rows, "Down-sampled looks like shallow, scaled does not"
@@ -162,7 +162,7 @@ pd.DataFrame(rows).T.round({"mean": 2, "noise / Poisson noise": 2}).astype({"emp
 # ## 2 · Depth that follows the class
 #
 # Suppose you compare patients with controls. There is a real difference: in patients, a tenth of the cells are of type B. Each donor also differs from all others by chance. Now suppose that the
-# patients came first and were sequenced in a deep run, and that the controls came later, when the budget was smaller. So depth is a *confounder*: it goes with the class, and it changes
+# patients came first and were sequenced in a deep run, and that the controls came later, when the budget was smaller, at 0.4 of the depth. So depth is a *confounder*: it goes with the class, and it changes
 # the features.
 #
 # A tenth is the least of the shares 2.5, 5, 10, 15 and 20 % at which, with libraries *equally deep* and on other genomes than those below, cross-validation reached an auROC of 0.95: a difference that is small,
@@ -207,7 +207,7 @@ pd.DataFrame(table).set_index(["part", "class"])
 # - **counts** as they are;
 # - **arcsinh** of the counts;
 # - **CPM**, counts per million: each library is divided by its size;
-# - **down-sampled**: every library thinned to the size of the shallowest.
+# - **down-sampled**: every library thinned to the size of the shallowest, in training or test. (That reads totals, no labels.)
 #
 # Thinning the counts of windows that cover the whole genome is the same as drawing fragments. As a control, a fifth model gets counts as they are, from training runs in which depth does *not* follow the class.
 
@@ -307,7 +307,7 @@ display(findings.record("F33b", by_way["down-sampled"] - by_way["counts"], datas
 #
 # Now a model of the signal itself. It predicts how many fragments a window holds from what a reference library of the same cells holds there. Depth is what we test, so the model is as simple as can be: a linear
 # regression with one input, trained on all chromosomes but the last. (We chose the input by one rule: a model must be right at its *own* depth, or it says nothing about another. On other genomes, at equal depth, a
-# DNase-like library as input was not reliably so.) Then a new library arrives, with a fifth of the fragments. If a prediction is right on average, the *slope* of the counts on the predictions is 1.
+# library of another assay of open chromatin as input was not reliably so.) Then a new library arrives, with a fifth of the fragments. If a prediction is right on average, the *slope* of the counts on the predictions is 1.
 
 
 # %%
@@ -377,7 +377,7 @@ display(findings.record("F34b", (slopes.loc["F34b", "slope after scaling"] - 1).
 #
 # ## 4 · What arcsinh does to depth
 #
-# It is sometimes said that the transform arcsinh(x) = ln(x + √(x² + 1)) reduces the effect of depth. What should we expect? Take counts and a fifth of them, and transform both.
+# The tutorial book that this course grew from (Nehal 2024, section 1.2.2) says that the transform arcsinh(x) = ln(x + √(x² + 1)) reduces the effect of depth. What should we expect? Take counts and a fifth of them, and transform both.
 
 # %%
 counts = np.array([1.0, 5, 50, 500, 5_000])
@@ -502,5 +502,6 @@ check(one_number, lambda x: abs(scores.auroc(from_deep, x) - 0.5) > 0.45 and len
 #
 # - Whalen et al. 2022, pitfalls of machine learning in genomics: [doi:10.1038/s41576-021-00434-9](https://doi.org/10.1038/s41576-021-00434-9)
 # - Sims et al. 2014, sequencing depth and coverage: [doi:10.1038/nrg3642](https://doi.org/10.1038/nrg3642)
+# - Nehal 2024, *Machine Learning in Genomics: containerised tutorials demonstrating best practises, pitfalls, and reproducibility*
 # - Robinson, McCarthy & Smyth 2010, edgeR (counts per million and library sizes): [doi:10.1093/bioinformatics/btp616](https://doi.org/10.1093/bioinformatics/btp616)
 # - Leek et al. 2010, batch effects and confounded designs: [doi:10.1038/nrg2825](https://doi.org/10.1038/nrg2825)
