@@ -72,7 +72,7 @@ world = "default"  # "null" switches off the cause of each finding
 # ## 1 · Predictions to judge
 #
 # A seed has its own genome, with six cell types. On each we train the small model of the earlier lessons to predict the coverage of the first cell type. It learns from windows in which a bin is above twice the mean coverage.
-# All models of this lesson take the same number of steps, whatever they are trained on, so that none has simply been trained for longer.
+# All models of this lesson take about the same number of steps (in whole epochs), whatever they are trained on, so that none has simply been trained for longer.
 
 # %%
 data = load_dataset(dataset, seed=first_seed)
@@ -140,20 +140,18 @@ def places(task):
     return {**parts, "peaks": task.around_peaks("test")}
 
 
-def seen(task, model=None):
-    """Truth and prediction on those windows: pairs of arrays, shape (windows, bins, 1); without a model, the truth alone."""
-    batches = {
-        name: task.batches(windows, batch_size=512, shuffle=False) for name, windows in places(task).items()
-    }
+def seen(task, where, model=None):
+    """Truth and prediction on named windows: pairs of arrays, shape (windows, bins, 1); without a model, the truth alone."""
+    batches = {name: task.batches(windows, batch_size=512, shuffle=False) for name, windows in where.items()}
     truths = {name: fitting.targets_of(batch) for name, batch in batches.items()}
     return truths if model is None else {k: (truths[k], fitting.predict(model, batches[k])) for k in batches}
 
 
 # %%
-base = {seed: seen(task, trained(task, thresholded(task), MANY * seed)) for seed, task in tasks.items()}
-marked = {
-    seed: seen(task.labelled()) for seed, task in tasks.items()
-}  # 1 in bins that a peak covers by half, else 0
+base, marked = {}, {}
+for seed, task in tasks.items():
+    base[seed] = seen(task, places(task), trained(task, thresholded(task), MANY * seed))
+    marked[seed] = seen(task.labelled(), places(task))  # 1 in bins that a peak covers by half, else 0
 scored = {seed: found["chromosome"] for seed, found in base.items()}
 task, (truth, predicted) = tasks[first_seed], scored[first_seed]
 print(
@@ -234,7 +232,7 @@ print("helper and hand agree:", np.allclose([auroc, auprc], helper, atol=0.005))
 print(f"bins in peaks: {positive.mean():.1%}; accuracy of calling none: {(~positive).mean():.1%}")
 
 # %% [markdown]
-# Now the model. Its threshold for calls is chosen on the validation chromosome. Which of the three scores tells you that it has learned something?
+# Now the model. Its threshold for calls is chosen for the highest F1 (lesson 02) on the validation chromosome. Which of the three scores tells you that it has learned something?
 
 # %%
 cut = classification.best_threshold(marked[first_seed]["validation"], base[first_seed]["validation"][1])
@@ -252,7 +250,7 @@ table = {
 pd.DataFrame(table).T.round(3)
 
 # %% [markdown]
-# Accuracy hardly moves: nearly everything is background, and calling all of it background is nearly always right. The auROC is high because most pairs of bins are easy. The auPRC has its floor at the share of bins in
+# Accuracy hardly moves: nearly everything is background, and calling all of it background is nearly always right. The threshold that finds peaks costs it a little, even. The auROC is high because most pairs of bins are easy. The auPRC has its floor at the share of bins in
 # peaks, and leaves room to be wrong. (Lesson 02 tests this as a finding.)
 #
 # ## 3 · One chromosome, or many sequences?
@@ -413,8 +411,9 @@ display(findings.record("F15a", effects["F15a"], dataset=data))
 findings.record("F15b", effects["F15b"], dataset=data)
 
 # %% [markdown]
-# Averaging takes noise from the truth, and forgives the prediction small mistakes of place. On every genome the correlation rises with each width up to 256 bp, though not by the same amount; at 1,024 bp one of them has lost again, for such bins are wider than a
-# peak and mix it with its surroundings. (How many genomes it takes to be sure is a question for section 9.) Smoothing the predictions alone takes nothing from the truth, and beyond the width of a peak it spoils the match. So before you compare a model of 32-bp bins with one of 128-bp bins, bring both to 128 bp.
+# On every genome the correlation rises with each width up to 256 bp, though not by the same amount; at 1,024 bp two of them have lost again, one more than it had gained, for such bins are wider than a peak and mix it with its surroundings. (How many genomes it takes to be sure is a question for section 9.) Why does it rise? Up to 256 bp
+# smoothing the *predictions alone* gains nearly as much as averaging both sides. So most of the gain is not noise taken from the truth, which has little at this depth (section 8), but jitter and small mistakes of place in the predictions. Wider than a peak, smoothing the predictions alone spoils the match, and only averaging both keeps the
+# score up. So before you compare a model of 32-bp bins with one of 128-bp bins, bring both to 128 bp.
 #
 # <div class="alert alert-warning"><b>Caution.</b> A higher score in wider bins does not mean that wider bins are the better question. Choose the resolution by what the prediction is for: a variant in a motif needs bases, a gene's activity needs
 # kilobases.</div>
@@ -422,7 +421,7 @@ findings.record("F15b", effects["F15b"], dataset=data)
 # ## 5 · Which windows to train on, and where to judge?
 #
 # Two training sets are common. *Thresholded*: windows on a grid that reach a certain coverage; here, a bin above twice the mean. *Peak-centred*: windows around called peaks. The first set holds more and weaker places, the second is all about
-# summits. Toneyan et al. found that each wins on its own ground: the first on whole chromosomes, the second in the height of peaks. The model of section 1 is of the first kind. We train one of the second for the same number of steps, and fill the same four columns as in Tang's Table A.2.
+# summits. Toneyan et al. found that each wins on its own ground: the first on whole chromosomes, the second in the height of peaks. The model of section 1 is of the first kind. We train one of the second for the same number of steps, and fill the same four columns as in Table A.2 of Tang's thesis (2024).
 # A third model tells *kind* from *amount*: it is trained on windows of the first kind, drawn at random, but only as many as there are peaks.
 
 
@@ -451,8 +450,8 @@ for seed, here in tasks.items():
     all_, peaks = thresholded(here), here.around_peaks("train")
     fewer = all_.sample(min(len(all_), len(peaks)), random_state=seed).reset_index(drop=True)
     second = peaks if other_windows == "peak-centred" else all_
-    others[seed] = seen(here, trained(here, second, MANY * seed + 1))
-    third = seen(here, trained(here, fewer, MANY * seed + 2))
+    others[seed] = seen(here, places(here), trained(here, second, MANY * seed + 1))
+    third = seen(here, places(here), trained(here, fewer, MANY * seed + 2))
     names = ("thresholded", other_windows + " again" * (second is all_), "thresholded, as many")
     for name, found in zip(names, (base[seed], others[seed], third), strict=True):
         rows.append({"seed": seed, "windows": name, **four_scores(found)})
@@ -463,8 +462,8 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.2), sharey=True)
 plots.every_condition(training, "windows", "Pearson r, chromosome", axis=left)
 left.set(xlabel="Pearson r on the test chromosome", title="On the whole chromosome")
 plots.every_condition(training, "windows", "MSE, peaks", axis=right)
-right.set(xlabel="squared error (less is better)", title="Around peaks")
-plots.show(figure, "Pearson r on the chromosome and squared error around peaks, for two training sets.")
+right.set(xlabel="squared error (coverage squared)", title="Around peaks (less is better)")
+plots.show(figure, "Pearson r on the chromosome and squared error around peaks, for three training sets.")
 
 # %% tags=["nbval-ignore-output"]
 training.groupby("windows", sort=False).mean().drop(columns="seed").round(3)
@@ -477,8 +476,8 @@ display(findings.record("F17a", effects["F17a"], dataset=data))
 findings.record("F17b", effects["F17b"], dataset=data)
 
 # %% [markdown]
-# Read the rows in pairs. Between the first two, kind and amount both differ. On average the larger, thresholded set does better on the chromosome and the peaks do better in peaks, as published, but the dots overlap. Between the last two only the kind differs. There the peaks are ahead in the chromosome's correlation, too: the lead of the first row
-# in that column, it owes to the number of its windows. The one column in which peaks lose to both is the squared error on the chromosome. A model that has hardly seen silence errs there, which a test set of peaks hides and a correlation forgives. (Lesson 12 takes this up.)
+# Read the rows in pairs. Between the first two, kind and amount both differ. On average the thresholded set does better on the chromosome, and the peaks in squared error in peaks but not in correlation there: the pattern of the published table. But the dots overlap. Between the last two only the kind differs. There the peaks are ahead on
+# average in the chromosome's correlation, too, so the number of windows may explain the lead of the first row; three genomes do not decide it. The one column in which peaks lose to both is the squared error on the chromosome. A model that has hardly seen silence errs there, which a test set of peaks hides and a correlation forgives. (Lesson 12 takes this up.)
 #
 # <div class="alert alert-warning"><b>Caution.</b> Equal steps is one way to be fair. A small set is then seen more often, and may be learned by heart. Equal epochs would be another way, and stopping each by its own validation score a third. Say which.</div>
 #
@@ -508,7 +507,7 @@ def rival(task, seed, windows, kind, labelling="as called"):
     if labelling == "shuffled":
         dealt = np.random.default_rng(seed).permutation(target.prepared.targets)
         target = replace(target, prepared=replace(target.prepared, targets=dealt))
-    return seen(task, trained(target, windows, number, **options))
+    return seen(task, places(task), trained(target, windows, number, **options))
 
 
 # %%
@@ -591,8 +590,8 @@ trained_on = "thresholded" if labelling == "as called" else "shuffled"
 findings.record("F18b", lead("peaks", "auPRC", trained_on).abs(), dataset=data)
 
 # %% [markdown]
-# Given the same windows and one label for each bin, the binary model is not behind. On the chromosome it ranks bins better, which is what it was trained for, and its logits follow coverage about as well as the other model's predictions. In peaks the two are alike. Training around peaks makes either kind rank worse on the
-# chromosome, and does not turn their order.
+# The quantitative model is not ahead; that is all the first verdict says. The smaller of two gains lies below zero even for two models that differ in their seed alone: the null world ([nulls.md](nulls.md)) is nearly as low. The binary model's auPRC is higher on each genome, and its logits follow coverage about as well as the other model's
+# predictions, but luck of the seed moves both as much. In peaks the two are alike if trained above the threshold; trained around peaks, the binary model is ahead on average. Look at the open markers on the left, too: trained around peaks, the quantitative model ranks worse on the chromosome on every genome, the binary one on one only.
 #
 # This is not what was published, and the settings differ: there, a binary model gave one label for a window of 2 kb, and knew nothing of what lay where in it. Whether that is the reason, this lesson has not tested.
 #
@@ -758,8 +757,9 @@ def ceiling(seed, depth, model):
     else:
         alone = libraries[seed, depth].only(REPLICATES[0])
         guess = on_chromosomes(alone, trained(alone, thresholded(alone), MANY * seed + 5))[1]
-    r = metrics.pearson(one, other)
-    agreed = {"replicate": r, "its square root": np.sqrt(r), "model": metrics.pearson(other, guess)}
+    found = baselines.replicate_agreement(one, other)
+    ours = metrics.pearson(other, guess)
+    agreed = {"replicate": found.correlation, "its square root": found.ceiling, "model": ours}
     known = {
         f"{name}, rate": metrics.pearson(rates[seed][..., :1], x)
         for name, x in {"replicate": one, "model": guess}.items()
@@ -805,7 +805,7 @@ if replicated:
     plots.show(figure, "Pearson r against depth: the rate lies on the square root of the replicates' r.")
 
 # %% [markdown]
-# Where the orange line is above the black one, the model agrees with a replicate better than another replicate does. It would be wrong to call it perfect there, or to suspect a leak. The blue line is the ceiling, and the rate itself lies on it.
+# (All of this figure is the first genome.) Where the orange line is above the black one, the model agrees with a replicate better than another replicate does. It would be wrong to call it perfect there, or to suspect a leak. The blue line is the ceiling, and the rate itself lies on it but for chance, which at the lowest depth puts it above.
 #
 # <div class="alert alert-warning"><b>Caution.</b> The square root holds if replicates share nothing but the rate. If they share a batch, a GC bias or a tower of artefacts, they agree on that as well, and the ceiling for a model that should know biology is lower. It is lower, too, if part of the rate is not written in the sequence, as in this simulation.</div>
 #
@@ -905,7 +905,7 @@ pd.DataFrame({name: needed(gains) for name, gains in effects.items()}).T.round(3
 #
 # ## Exercises
 #
-# **1.** A paper on the same assay reports a Pearson r in bins of 128 bp. Which number of ours may be put beside it? Compute it from `truth` and `predicted`.
+# **1.** A paper on the same assay reports a Pearson r over a whole chromosome, in bins of 128 bp. Which number of ours may be put beside it? Compute it from `truth` and `predicted`.
 
 # %% tags=["exercise"]
 comparable = ...
@@ -921,7 +921,7 @@ comparable = metrics.pearson(metrics.rebin(truth, 128 // size), metrics.rebin(pr
 check(comparable, lambda value: np.isclose(value, comparable_score, atol=1e-3), "")
 
 # %% [markdown]
-# **2.** Two tasks, a row each, on scales that differ a hundredfold. Give one error in which both count alike: the mean over tasks of the squared error divided by the variance of the truth.
+# **2.** Two tasks, a row each, on scales that differ a hundredfold. Give one error in which both count alike: the mean over tasks of the squared error divided by the variance of the truth (over all its bins, as `np.var` takes it).
 
 # %% tags=["exercise"]
 observed = np.array([[1.0, 2.0, 3.0, 4.0], [100.0, 200.0, 300.0, 400.0]])
@@ -964,6 +964,7 @@ check((with_one, with_sum), lambda pair: np.allclose(pair, answers, atol=0.005),
 # ## Further reading
 #
 # - Toneyan, Tang & Koo 2022, evaluation of quantitative and binary models: [doi:10.1038/s42256-022-00570-9](https://doi.org/10.1038/s42256-022-00570-9)
+# - Tang 2024, *Exploring the Representational Power of Genomic Deep Learning Models*, PhD thesis, Cold Spring Harbor Laboratory
 # - Whalen et al. 2022, pitfalls of machine learning in genomics: [doi:10.1038/s41576-021-00434-9](https://doi.org/10.1038/s41576-021-00434-9)
 # - Künsch 1989, the bootstrap for dependent data: [doi:10.1214/aos/1176347265](https://doi.org/10.1214/aos/1176347265)
 # - Spearman 1904, correlation between noisy measurements: [doi:10.2307/1412159](https://doi.org/10.2307/1412159)
