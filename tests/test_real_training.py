@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.course.planted import known_sites, open_chromatin, shuffled_words
 from helpers.course.tasks import Task, task_for_seed
 from helpers.course.training import on_chromosomes, train
 from helpers.data.datasets import load_dataset
 from helpers.evaluate.baselines import bin_features, kmer_ridge, rotated
+from helpers.evaluate.marginalisation import global_importance
 from helpers.evaluate.metrics import pearson
+from helpers.evaluate.patterns import spelled_out
+from helpers.evaluate.shuffling import dinucleotide_shuffle
 from helpers.train import models
+from helpers.train.fitting import predictor
 
 BIN, WINDOW, POOLS = 150, 1_500, (10, 5)
 CLIPPED = 0.99  # quantile of the training bins: a few towers would rule the correlation
@@ -59,3 +64,29 @@ def test_a_network_beats_counts_of_words(dataset: str, track: str, epochs: int, 
     assert reached > floor
     assert reached > pearson(truth, by_words(task, chroms)[: len(truth)])
     assert abs(pearson(rotated(truth), predicted)) < 0.05
+
+
+def lesson_model(task: Task) -> Any:
+    """Build the base model with the bins of lesson 08."""
+    return models.residual_dilated(task.window, 32, 1, initial_rate=float(task.prepared.targets.mean(dtype=float)))
+
+
+def test_known_sites_come_out_above_the_same_letters_in_other_orders(mirror: str) -> None:
+    """As in lesson 08, with half as many epochs: a copy of a site in shuffled windows of chrIV, against words of the same composition."""
+    data = load_dataset("yeast_atac", mirror=mirror, progress=False)
+    task = task_for_seed(data, 0, track=open_chromatin(data))
+    model = predictor(train(task, task.split.train, 0, build=lesson_model, epochs=4).model)
+    test = task.split.test.iloc[:: len(task.split.test) // 100]
+    windows = np.concatenate([batch[0] for batch in task.batches(test, batch_size=512, shuffle=False)])
+    backgrounds = dinucleotide_shuffle(windows, 0)
+
+    def effect(word: str) -> float:
+        each = [global_importance(model, backgrounds, w, bins=slice(12, 20), log=True) for w in spelled_out(word)]
+        return float(np.mean(each))
+
+    sites = known_sites(data.manifest.organism)
+    assert sites == {"REB1": "TTACCCG", "ABF1": "RTCRYNNNNNACG"}
+    for word in sites.values():
+        controls = [effect(other) for other in shuffled_words(spelled_out(word)[0], 10, 0)]
+        assert effect(word) > max(controls)
+        assert effect(word) > np.mean(controls) + 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from helpers.prepare.batches import WindowBatches
 from helpers.prepare.dataset import prepare_dataset
 from helpers.prepare.prepared import PreparedData
 from helpers.prepare.splits import Split, split_by_chromosome
+
+if TYPE_CHECKING:
+    from helpers.data.simulation import World
 
 TRACK, PEAKS = "atac_A_coverage", "atac_A_peaks"  # of the simulated genome
 ONE_CELL_TYPE: dict[str, Any] = {"n_cell_types": 1}
@@ -136,6 +139,24 @@ class Task:
         np.add.at(steps, offset + known["end"].to_numpy(), -1)
         return (np.cumsum(steps[:-1]) > 0).reshape(-1, self.prepared.bin_size).mean(axis=1)
 
+    def world(self) -> World:
+        """Make the simulated genome of this task once more, in memory, with its answer key.
+
+        Raises
+        ------
+        NotForThisDataset
+            If the data set is not simulated.
+        """
+        if not is_simulated(self.data):
+            raise NotForThisDataset(
+                f"data set {self.data.name!r} is not simulated, so there is no answer key: choose a simulated one"
+            )
+        from helpers.data.simulation import SimulationSettings, make_world
+
+        manifest = self.data.manifest.simulation
+        settings = {**(manifest.settings if manifest else {}), **self.settings}
+        return make_world(SimulationSettings().replace(**settings), self.data.seed or 0)
+
     def true_rate(self) -> Task:
         """Put the expected coverage that fragments were drawn from in the place of the measured one: what no model can surpass.
 
@@ -148,11 +169,9 @@ class Task:
         for track, parts in zip(self.prepared.tracks, names, strict=True):
             if not is_simulated(self.data) or len(parts) not in (3, 4) or parts[-1] != "coverage":  # 4: with a replicate's name
                 raise NotForThisDataset(f"the true rate of {track!r} is not known: choose a simulated track of coverage")
-        from helpers.data.simulation import SimulationSettings, expected_coverage, make_world
+        from helpers.data.simulation import expected_coverage
 
-        manifest = self.data.manifest.simulation
-        settings = {**(manifest.settings if manifest else {}), **self.settings}
-        world = make_world(SimulationSettings().replace(**settings), self.data.seed or 0)
+        world = self.world()
         rates = [expected_coverage(world, parts[1], parts[0], self.prepared.bin_size) for parts in names]
         columns = [np.concatenate([rate[chrom] for chrom in self.prepared.lengths]) for rate in rates]
         targets = np.stack(columns, axis=1).astype(np.float32)

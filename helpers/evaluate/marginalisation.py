@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import InputError
-from helpers.evaluate.aligned import Predict
+from helpers.evaluate.aligned import WINDOWS_AT_ONCE, Predict
 from helpers.evaluate.patterns import Site, encode_pattern, insert_sites, place_pattern
 from helpers.evaluate.readout import mean_signal
 from helpers.evaluate.shuffling import check_codes
@@ -150,7 +150,12 @@ def flank_importance(
     filled = _fillings(whole, draws, rng)
     read = partial(mean_signal, predict, track=track, bins=bins, log=log)
     without = read(array)
-    effects = [read(insert_sites(array, [(encode_pattern(pattern, strand), start)])) - without for pattern in filled]
+    sites = [[(encode_pattern(pattern, strand), start)] for pattern in filled]
+    effects: list[np.ndarray] = []
+    step = max(1, WINDOWS_AT_ONCE // len(array))  # patterns in a call: a call a pattern would mostly wait
+    for low in range(0, len(sites), step):
+        changed = np.concatenate([insert_sites(array, site) for site in sites[low : low + step]])
+        effects += list(read(changed).reshape(-1, len(array)) - without)
     ends = [(pattern[:left], pattern[left + width :]) for pattern in filled]
     return pd.DataFrame({"pattern": filled, "left": [a for a, _ in ends], "right": [b for _, b in ends], **_means(effects)})
 

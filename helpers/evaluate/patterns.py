@@ -6,12 +6,16 @@ A pattern is text in A, C, G, T and N. Its position is that of its leftmost base
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
+from Bio.Data.IUPACData import ambiguous_dna_values
 
 from helpers.errors import InputError
 from helpers.evaluate.shuffling import check_codes
 from helpers.files.sequence import BASES, encode, reverse_complement_codes
+
+_IUPAC = {letter: "N" if letter == "N" else "".join(sorted(ambiguous_dna_values[letter])) for letter in "ACGTRYSWKMBDHVN"}
 
 Site = tuple[np.ndarray, int]
 """Codes of a pattern, and where its leftmost base lies."""
@@ -25,6 +29,31 @@ def encode_pattern(pattern: str, strand: str = "+") -> np.ndarray:
     if strand not in ("+", "-"):
         raise InputError(f"strand is {strand!r}: choose '+' or '-'")
     return encode(pattern) if strand == "+" else reverse_complement_codes(encode(pattern))
+
+
+def spelled_out(word: str) -> list[str]:
+    """List the patterns that a word in IUPAC letters stands for, such as RTCA: ATCA and GTCA; an N stays.
+
+    Parameters
+    ----------
+    word : str
+        In A, C, G, T, N and R, Y, S, W, K, M, B, D, H, V.
+
+    Returns
+    -------
+    list of str
+        Upper case, in alphabetical order.
+
+    Raises
+    ------
+    InputError
+        If the word is empty or holds another letter.
+    """
+    letters = word.upper()
+    wrong = [letter for letter in letters if letter not in _IUPAC]
+    if wrong or not letters:
+        raise InputError(f"word {word!r} {f'holds {wrong[0]!r}' if wrong else 'is empty'}: write it in IUPAC letters")
+    return ["".join(each) for each in product(*(_IUPAC[letter] for letter in letters))]
 
 
 def insert_pattern(codes: np.ndarray, pattern: str, position: int | None = None, *, strand: str = "+") -> np.ndarray:

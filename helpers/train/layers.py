@@ -223,13 +223,15 @@ def dense_heads(
     return _join(each, output)
 
 
-def first_layer(model: keras.Model) -> keras.Model:
+def first_layer(model: keras.Model, *, activated: bool = True) -> keras.Model:
     """Show what the first-layer filters say about every base, before pooling: what motifs are read from.
 
     Parameters
     ----------
     model : keras.Model
         Any of `models` but `mlp`.
+    activated : bool
+        Whether to apply the activation; else what it is given.
 
     Returns
     -------
@@ -245,7 +247,7 @@ def first_layer(model: keras.Model) -> keras.Model:
     if "first_conv" not in names:
         raise InputError(f"model {model.name!r} has no first_conv layer: give one whose first layer is a convolution")
     x = model.get_layer("one_hot").output
-    for name in ("first_conv", "first_norm", "first_activation"):
+    for name in ("first_conv", "first_norm", *(["first_activation"] if activated else [])):
         x = model.get_layer(name)(x)
     return keras.Model(model.input, x, name="first_layer")
 

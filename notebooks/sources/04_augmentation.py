@@ -375,13 +375,13 @@ apart = pd.concat([named, pd.DataFrame(rows)])[["seed", "augmentation", "Pearson
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.4), sharey=True)
 plots.every_condition(apart, "augmentation", "variation", axis=left)
-left.set(xlabel="variation score (less is more robust)", title="Robustness")
+left.set(xlabel="variation score", title="Robustness: less is better")
 plots.every_condition(apart, "augmentation", "Pearson r", axis=right)
-right.set(xlabel="Pearson r on the test chromosome", title="Fit")
+right.set(xlabel="Pearson r, test chromosome", title="Fit: more is better")
 plots.show(figure, "Variation score and Pearson r of the dense head with none, each, and both augmentations.")
 
 # %% [markdown]
-# Look again at the table, and at the right panel. The dense head that has seen centred peaks only is lost on a whole chromosome, with augmentation or without. So its ratio in F10b is that of two models without fit, and says little about models that one would use.
+# It is the jitter: the reverse complement alone leaves the variation score where it was. Look again at the table, and at the right panel. The dense head that has seen centred peaks only is lost on a whole chromosome, with augmentation or without. So its ratio in F10b is that of two models without fit, and says little about models that one would use.
 #
 # <div class="alert alert-warning"><b>Caution.</b> All of this is about shifts. A model can be robust to shifts and still be wrong everywhere: a constant prediction has a variation score of 0. Read it beside a score of fit, never alone.</div>
 #

@@ -1,4 +1,4 @@
-"""Show that the package installs beside Colab's own packages without changing one of them, and that a lesson opened alone then runs.
+"""Show that the package, with Ray, installs beside Colab's own packages without changing one of them, and that a lesson opened alone then runs.
 
 Run by hand or on a schedule, with Python 3.13: `python tests/colab/check_install.py [LESSON ...]`. Takes some minutes and 2 GB in a temporary folder.
 """
@@ -63,7 +63,7 @@ def main(lessons: list[str]) -> int:
         before = installed(python)
         run(python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
         (wheel,) = folder.glob("ml_in_genomics-*.whl")
-        run(python, "-m", "pip", "install", "--quiet", wheel)
+        run(python, "-m", "pip", "install", "--quiet", f"{wheel}[tune]")
         after = installed(python)
         changed = {key: (value, after.get(key)) for key, value in before.items() if after.get(key) != value}
         print(f"{len(before)} packages before, {len(after) - len(before)} added: {', '.join(sorted(set(after) - set(before)))}")

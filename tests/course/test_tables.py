@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from helpers.course import nulls, readme, report
+from helpers.course import checklist, nulls, readme, report
 from helpers.course.plan import RunOptions
 from helpers.errors import InputError
 
@@ -52,6 +52,23 @@ def test_readme_is_made_and_checked(lesson, tmp_path: Path, monkeypatch: pytest.
     assert text.startswith("# Title\n<!-- badges:start -->\n[![Open in Colab]")
     assert text.endswith("<!-- findings:end -->\nend\n")
     assert readme.refresh(tmp_path / "README.md", path) == []
+
+
+def test_page_of_questions_is_made_where_the_readme_links_it(lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(readme, "repository", lambda: "https://github.com/a/b")
+    folder = lesson("01_bigwig", "1").parent
+    file, made = tmp_path / "README.md", tmp_path / checklist.PAGE
+    file.write_text(README)
+    readme.refresh(file, folder)
+    assert not made.exists()
+    file.write_text(f"{README}\n[ten questions]({checklist.PAGE})\n")
+    assert checklist.PAGE in readme.refresh(file, folder, check=True)
+    assert not made.exists()
+    assert checklist.PAGE in readme.refresh(file, folder)
+    assert made.read_text() == checklist.page([])
+    assert readme.refresh(file, folder) == []
+    made.write_text("edited by hand")
+    assert readme.refresh(file, folder, check=True) == [checklist.PAGE]
 
 
 def test_badges_of_notebooks_follow_the_address(lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

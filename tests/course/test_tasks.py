@@ -144,6 +144,13 @@ def test_counts_scatter_around_the_true_rate(task: Task) -> None:
     assert np.sum((counts - rates) ** 2) / rates.sum() == pytest.approx(1, abs=0.2)  # Poisson: the variance is the mean
 
 
+def test_world_is_that_of_the_files(task: Task, own: DataSet) -> None:
+    world = task.world()
+    assert all(np.array_equal(world.codes(chrom), codes) for chrom, codes in task.prepared.sequence().items())
+    with pytest.raises(NotForThisDataset, match="is not simulated"):
+        task_for_seed(own, 0, window=64, bin_size=16).world()
+
+
 def test_the_true_rate_of_real_data_is_not_known(own: DataSet) -> None:
     with pytest.raises(NotForThisDataset, match="true rate of 'own_track' is not known: choose a simulated track of coverage"):
         task_for_seed(own, 0, window=64, bin_size=16).true_rate()

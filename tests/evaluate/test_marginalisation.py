@@ -16,7 +16,7 @@ from helpers.evaluate.marginalisation import (
     spacing_importance,
 )
 from helpers.evaluate.occlusion import occlusion_effects
-from helpers.evaluate.patterns import find_pattern, insert_pattern
+from helpers.evaluate.patterns import find_pattern, insert_pattern, spelled_out
 from helpers.evaluate.readout import mean_signal
 from helpers.evaluate.shuffling import random_background
 from helpers.files.sequence import decode, encode, reverse_complement, reverse_complement_codes
@@ -158,6 +158,31 @@ def test_flanks_are_tried_in_all_combinations() -> None:
     assert inner["pattern"].tolist() == ["GAT", "GCT", "GGT", "GTT"]
     assert inner["effect"].tolist() == [2, 0, 0, 0]
     assert inner["left"].tolist() == [""] * 4
+
+
+def test_iupac_words_are_spelled_out() -> None:
+    assert spelled_out("rtcN") == ["ATCN", "GTCN"]
+    assert spelled_out("ACGT") == ["ACGT"]
+    assert spelled_out("WB") == ["AC", "AG", "AT", "TC", "TG", "TT"]
+    assert len(spelled_out("RTCRYNNNNNACG")) == 8
+    with pytest.raises(InputError, match="word 'ACX' holds 'X': write it in IUPAC letters"):
+        spelled_out("ACX")
+    with pytest.raises(InputError, match="word '' is empty"):
+        spelled_out("")
+
+
+def test_flanks_are_predicted_many_at_once() -> None:
+    calls: list[int] = []
+
+    def model(codes: np.ndarray) -> np.ndarray:
+        calls.append(len(codes))
+        return counting(codes)
+
+    backgrounds = random_background(300, WINDOW, 0)
+    together = flank_importance(model, backgrounds, "GAT", left=1, right=1, track=1)
+    assert calls == [300, 1800, 1800, 1200]
+    alone = [global_importance(counting, backgrounds, pattern, track=1) for pattern in together["pattern"]]
+    np.testing.assert_allclose(together["effect"], alone)
 
 
 def test_the_core_lies_at_its_position_on_either_strand() -> None:

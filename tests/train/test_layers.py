@@ -175,6 +175,8 @@ def test_the_first_layer_speaks_about_every_base(small: Any) -> None:
     expected = [np.exp(slow_norm(slow_conv(row, kernel), small.get_layer("first_norm"))) for row in one_hot]
     values = predicted(first, codes)
     np.testing.assert_allclose(values, expected, rtol=1e-4)
+    before = predicted(layers.first_layer(small, activated=False), codes)
+    np.testing.assert_allclose(before, np.log(expected), rtol=1e-4, atol=1e-4)
     pooled = predicted(keras.Model(small.input, small.get_layer("first_activation").output), codes)
     np.testing.assert_allclose(values.reshape(3, 16, 4, 6).max(axis=2), pooled, rtol=1e-5)
 

@@ -60,7 +60,7 @@ on another processor does not matter, unless it falls on the edge of rounding: t
 sequence has no such dependence except through square roots, which are exact. `digest.json` lies beside the files.
 """
 
-from helpers.data.simulation.assays import ASSAYS, expected_coverage, fragment_rates, sample_library
+from helpers.data.simulation.assays import ASSAYS, Assay, expected_coverage, fragment_rates, sample_library
 from helpers.data.simulation.motifs import (
     FACTORS,
     MOTIFS,
@@ -83,6 +83,7 @@ __all__ = [
     "FACTORS",
     "MOTIFS",
     "TRUTH_COLUMNS",
+    "Assay",
     "Motif",
     "SimulationSettings",
     "World",

@@ -41,11 +41,13 @@ class Assay:
 _SHORT = ((75.0, 20.0, 1.0),)
 _NUCLEOSOMES = ((195.0, 25.0, 0.75), (390.0, 30.0, 0.25))
 
-#: ATAC: nucleosome-free and nucleosomal fragments (Buenrostro 2013). DNase: short fragments, compressed, GC-rich. Histone mark: mononucleosomes.
+#: ATAC: nucleosome-free and nucleosomal fragments (Buenrostro 2013). DNase: short fragments, compressed, GC-rich. Histone marks: mononucleosomes, of
+#: gene bodies (H3K36me3), or to both sides of open elements and as strong as those are open (H3K27ac).
 ASSAYS: dict[str, Assay] = {
     "atac": Assay("atac", (_SHORT, _NUCLEOSOMES), (0.65, 0.35), (0.45, 0.55), (1.0, 1.8)),
     "dnase": Assay("dnase", (((60.0, 15.0, 1.0),), ((150.0, 30.0, 1.0),)), (0.8, 0.2), (0.6, 0.4), (1.25, 1.8), 0.75, 1.5),
     "h3k36me3": Assay("h3k36me3", (((220.0, 40.0, 1.0),),), (1.0,), (1.0,), (1.0,)),
+    "h3k27ac": Assay("h3k27ac", (((220.0, 40.0, 1.0),),), (1.0,), (1.0,), (3.0,)),
     "control": Assay("control", (((220.0, 40.0, 1.0),),), (1.0,), (1.0,), (1.0,)),
 }
 
@@ -59,7 +61,7 @@ def length_distribution(mixture: tuple[tuple[float, float, float], ...]) -> Floa
 
 
 def fragment_rates(
-    world: World, cell_type: str, assay: str = "atac", *, depth: float | None = None, batch: int | None = None
+    world: World, cell_type: str, assay: str | Assay = "atac", *, depth: float | None = None, batch: int | None = None
 ) -> tuple[Floats, ...]:
     """Give the expected number of fragments with their middle in each bin, one array of shape (bins,) per fragment class of the assay.
 
@@ -72,8 +74,8 @@ def fragment_rates(
     world : World
     cell_type : str
         A, B, ...
-    assay : str
-        atac, dnase, h3k36me3 or control (no elements).
+    assay : str or Assay
+        atac, dnase, h3k27ac, h3k36me3 or control (no elements); or one of your own, such as `dataclasses.replace(ASSAYS["dnase"], gc_slope=3.0)`.
     depth : float, optional
         Fragments per bp; default the cell type's own.
     batch : int, optional
@@ -97,8 +99,10 @@ def fragment_rates(
     )
 
 
-def assay_named(name: str) -> Assay:
-    """Assay by name, or InputError."""
+def assay_named(name: str | Assay) -> Assay:
+    """Assay by name, or as given; or InputError."""
+    if isinstance(name, Assay):
+        return name
     if name not in ASSAYS:
         raise InputError(f"assay={name!r} is not simulated: choose from {', '.join(ASSAYS)}")
     return ASSAYS[name]
@@ -190,7 +194,7 @@ def _gene_bodies(world: World, number: int) -> Floats:
 def sample_library(
     world: World,
     cell_type: str,
-    assay: str = "atac",
+    assay: str | Assay = "atac",
     *,
     depth: float | None = None,
     batch: int | None = None,
@@ -216,7 +220,13 @@ def sample_library(
 
 
 def draw_fragments(
-    world: World, cell_type: str, assay: str, *, depth: float | None = None, batch: int | None = None, rng: np.random.Generator
+    world: World,
+    cell_type: str,
+    assay: str | Assay,
+    *,
+    depth: float | None = None,
+    batch: int | None = None,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Fragments of a library as global starts and ends, sorted."""
     rates = fragment_rates(world, cell_type, assay, depth=depth, batch=batch)
@@ -232,7 +242,13 @@ def draw_fragments(
 
 
 def expected_coverage(
-    world: World, cell_type: str, assay: str = "atac", bin_size: int = 10, *, depth: float | None = None, batch: int | None = None
+    world: World,
+    cell_type: str,
+    assay: str | Assay = "atac",
+    bin_size: int = 10,
+    *,
+    depth: float | None = None,
+    batch: int | None = None,
 ) -> dict[str, Floats]:
     """Return the true rate itself: expected mean coverage of each bin, chrom -> array of shape (bins,); the last bin may be partial.
 

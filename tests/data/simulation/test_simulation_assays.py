@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -215,3 +216,20 @@ def test_bad_requests_are_refused(world: World, options: dict, words: str) -> No
 def test_bad_bin_sizes_are_refused(world: World, bin_size: int) -> None:
     with pytest.raises(InputError, match="must be between 1 and the chromosome length 200000"):
         expected_coverage(world, "A", bin_size=bin_size)
+
+
+def test_active_mark_lies_around_open_elements_and_wider(world: World) -> None:
+    names = ("atac", "h3k27ac", "h3k36me3")
+    atac, active, bodies = (np.concatenate(list(expected_coverage(world, "A", name, 50).values())) for name in names)
+    assert np.corrcoef(atac, active)[0, 1] > np.corrcoef(atac, bodies)[0, 1] + 0.2  # artefact towers lie in both
+    assert np.mean(active > 3 * np.median(active)) > np.mean(atac > 3 * np.median(atac))
+
+
+def test_an_assay_of_ones_own_is_taken_as_it_is(world: World) -> None:
+    same = fragment_rates(world, "A", dataclasses.replace(ASSAYS["dnase"]))
+    for given, named in zip(same, fragment_rates(world, "A", "dnase"), strict=True):
+        assert np.array_equal(given, named)
+    flat = fragment_rates(world, "A", dataclasses.replace(ASSAYS["dnase"], log_rate_slope=0.0))
+    assert flat[0].max() < same[0].max()
+    table = sample_library(world, "A", dataclasses.replace(ASSAYS["dnase"], log_rate_slope=0.0), rng=1)
+    assert table.equals(sample_library(world, "A", dataclasses.replace(ASSAYS["dnase"], log_rate_slope=0.0), rng=1))
