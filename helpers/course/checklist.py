@@ -77,7 +77,8 @@ QUESTIONS = (
     ),
     Question(
         "Was it tested on the cell types and assays that it is meant for?",
-        "A score for each new cell type and assay, and that of a model trained there; normalisation with a reference from training.",
+        "A score for each new cell type and assay, and that of a model trained there. Normalisation, if any, with a reference from training: it "
+        "mends the distribution, and need not mend the score.",
         "12_pitfall_distribution_shift", ("F35b", "F37a", "F37b"),
     ),
     Question(
@@ -111,8 +112,8 @@ def page(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return the page: title, questions with verdicts, and what the signs mean."""
     signs = ", ".join(f"{sign} {verdict}" for verdict, (sign, _) in SIGNS.items())
     return (
-        f"# {TITLE}\n\nEach stands on a lesson of this course, and on findings that it measured, with a control, on genomes whose truth is known: "
-        f"{signs}. Their statements and effects are in the [README](../README.md).\n\n"
+        f"# {TITLE}\n\nEach comes from a lesson of this course. The findings beside it were measured on genomes whose truth is known: "
+        f"{signs}. What is asked beyond them is shown in the lesson, without a finding. Statements and effects are in the [README](../README.md).\n\n"
         f"{listing('../notebooks/', entries)}\n\n"
         "A paper that leaves one of them open may still be right: ask its authors.\n"
     )

@@ -317,6 +317,8 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
+# All maps are far better than chance, 0.5. The findings ask for more, a mean of 0.8: mutagenesis reaches it, saliency falls a little short. The correction raises saliency a little in each genome.
+#
 # ### Is the map stable?
 #
 # Nothing changes in biology if the window begins a few bases earlier. Does the map? We move the window along the genome and compare, for the bases that all windows cover, each map with that of the window that was not moved. The model pools its input in steps of 8 bp, and its bins are 32 bp wide; the second model has a dense head, which
@@ -362,7 +364,7 @@ axis.set(
 plots.show(figure, "Correlation of saliency maps against the shift of the window.")
 
 # %% [markdown]
-# Maps of a window and of its neighbour are nearly the same here, though not quite. The convolutional model comes back to the same map when the window has moved by a whole number of bins; in between, motifs fall differently into the steps of its pooling. If a conclusion rests on a small letter, move the window and look again. And note what stability does not say: a map can be stable and
+# Maps of a window and of its neighbour are nearly the same here, though not quite. The convolutional model comes back to the same map when the window has moved by a whole number of bins; in between, even at whole steps of its pooling, motifs fall differently into the bins. The model with a dense head never comes quite back to the same map, and at small shifts it moves less than the convolutional one. If a conclusion rests on a small letter, move the window and look again. And note what stability does not say: a map can be stable and
 # wrong.
 #
 # ### Where the answer key disagrees with the picture
@@ -599,7 +601,7 @@ for name, core in (CORES if simulated else MOTIFS).items():
 pd.DataFrame(rows).set_index("core").round(3)
 
 # %% [markdown]
-# Both columns are changes of the log signal over the whole window. They agree in kind, but a core that is taken out changes much more than the same core put in. Occlusion meets the motif with its neighbours and partners, in an element that is open; insertion meets it alone, in a sequence where nothing is. Is that cooperation? Not yet.
+# Both columns are changes of the log signal over the whole window. They agree in kind, but a core that is taken out changes much more than the same core put in. Occlusion takes out all instances of a window, and meets them with their flanks and neighbours, often in an open element; insertion puts one bare core where nothing is. Is the rest cooperation? Not yet.
 #
 # ## 4 · Flanks, spacing, partners
 #
@@ -745,7 +747,7 @@ if simulated:
 pd.Series(rows, name="all flanks preferred - none").round(2).to_frame() if simulated else print(NO_KEY)
 
 # %% [markdown]
-# Look at the middle row: the key says that flanks do nothing there, and the model gives them nearly the effect that they have in the first. What it shows for them is what it has learned of *where* motifs were planted. This is the decoys' confounding again, in a pattern that is real.
+# Look at the middle row: the key says that flanks do nothing there, and the model gives them nearly the effect that they have in the first. What it shows for them is what it has learned of *where* motifs were planted. This is the decoys' confounding again, in a pattern that is real. It is one genome, and a small model, which in the first row makes no more of flanks than the key does: that confounding is possible is shown, and how much of F22a it explains is not.
 #
 # ### Spacing
 #
@@ -789,6 +791,9 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
+# The pair does most while the gap is within the planted range, or just short of it, and less beyond; the fall begins at the range's end and takes several bp. The seeds differ more in level than in this step. The near gaps lie farther from the background's ETS site than the wide ones do; the null world, with the same places and no
+# cooperation, is the control ([nulls.md](nulls.md)).
+#
 # ### Partners
 #
 # Now both sites against the sum of each. Three pairs, all with 12 bp between: two AP-1 sites, which were planted as cooperative; and AP-1 beside ETS, and GATA beside ETS, which were not. What does the answer key say? A single site adds its own amount, and the cooperative pair a bonus:
@@ -847,15 +852,15 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
-# Read the table first: above the floor, both sites together have less than the sum for the pairs that were not planted as cooperative, where the key says exactly zero. The model lets sites add to the signal more than it lets them multiply it, and so on the log scale they fall short of their sum. Against that, the AP-1 pair stands higher, by about half of the key's bonus or more, but not above its own sum
-# in all seeds. So F22c, which asks for more than the sum, is a hard question to a model of this size. Asked for the *difference* between the cooperative pair and the others, the answer would be clear: all seeds agree on it in the figure.
+# Read the table first: above the floor, both sites together have less than the sum for the pairs that were not planted as cooperative, where the key says exactly zero. The model lets sites add to the signal more than it lets them multiply it, and so on the log scale they fall short of their sum. Against that, the AP-1 pair stands higher, on average by about half of the key's bonus, but not above its own sum
+# in all seeds. So F22c, which asks for more than the sum, is a hard question to a model of this size. The other pairs are no perfect control: the backgrounds hold a GATA and an ETS site already, and no AP-1. The fairer one has the same two sites farther apart, and that is F22b.
 #
 # <div class="alert alert-warning"><b>Caution.</b> "More than the sum" compares with a model of independence that your network may not have learned. A pair that is known not to cooperate, at the same place and distance, is the better control.</div>
 #
 # ### Does a binary model know of it?
 #
 # Toneyan et al. (2022) saw cooperativity in quantitative models and not in binary ones. We train the same model on labels, in a peak or not, and ask it in the same way. The signal of the binary model is what stands before the sigmoid, the logit; a logit has no floor. The
-# control is the pairs that were not planted as cooperative. The last column tells the pairs apart: it should be the bonus of the answer key for a model that has learned it, and nothing for one that has not.
+# control is the pairs that were not planted as cooperative. The last column tells the pairs apart: it should be the bonus of the answer key for a model that has learned it, and nothing for one that has not. (Compare it with the bonus and not between rows: a logit is another scale.)
 
 # %%
 if simulated:
@@ -879,7 +884,7 @@ if simulated:
 told.round(2) if simulated else print(NO_KEY)
 
 # %% [markdown]
-# In the last column, the binary model tells the pairs apart as well as the quantitative one. Toneyan et al. report a loss of cooperativity in binary models. Here it is one genome and one model of each kind, so read the table as an example, not as a test.
+# In the last column, the quantitative model has about half of the key's bonus, on either of its scales, and the logit of the binary one moves by about all of it. So nothing here says that a binary model must lose cooperativity, as Toneyan et al. report of theirs. But it is one genome and one model of each kind: an example, not a test.
 #
 # ## 5 · Reading filters
 #
@@ -904,7 +909,7 @@ print("helper and hand agree:", np.array_equal(counts, found.counts[number]))
 
 # %% [markdown]
 # An exponential activation makes strong matches much stronger than weak ones. Koo & Ploenzke (2021) found that first layers with it learn whole motifs, while ReLU layers learn parts of motifs that later layers put together. We compare both on the same data. A filter *matches* if it resembles a planted motif more than 95 % of motifs do whose positions
-# were shuffled. There is a catch: half of the highest activation is a stricter threshold for an exponential than for a ReLU. So a third row reads the filters of the ReLU model *as if* they had an exponential. If that were all, it would equal the second.
+# were shuffled. There is a catch: half of the highest activation is a stricter threshold for an exponential than for a ReLU. So a third row reads the filters of the ReLU model *as if* they had an exponential. If that were all, the third row would equal the first.
 
 
 # %%
@@ -979,7 +984,7 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
-# In this small model, trained for a short time, both kinds of layer hold filters that can be read, and the difference between genomes is larger than that between activations. The third row shows that the reading itself makes a difference as well. In the paper, on other data and with other networks, the gap was wide.
+# In this small model, trained for a short time, both kinds of layer hold filters that can be read, and the difference between genomes is larger than that between activations. The third row, the same ReLU filters read through an exponential, matches about as often as the second: the stricter reading is not what decides here. In the paper, on other data and with other networks, the gap was wide.
 #
 # <div class="alert alert-warning"><b>Caution.</b> A filter that matches a motif shows that the model has seen the motif. It does not show that the model uses it; marginalise to know. And a model whose filters match nothing may predict as well.</div>
 #
@@ -1073,10 +1078,7 @@ if simulated:
     figure, axis = plt.subplots(figsize=(6, 2.3))
     plots.every_condition(agreement, "model", "gain", axis=axis)
     axis.axvline(0, linestyle="--", color="0.6", linewidth=1)
-    axis.set(
-        xlabel="gain in Spearman r with the true effects",
-        title="Averaged over shifted windows instead of one window",
-    )
+    axis.set(xlabel="gain in Spearman r with the true effects", title="Averaged over shifts - one window")
     plots.show(figure, "Gain by averaging over shifted windows for five models, every seed a dot.")
 
 # %% tags=["nbval-ignore-output"]
@@ -1098,7 +1100,7 @@ else:
 
 # %% [markdown]
 # Averaging changes little, for better or worse. In the paper most models gained by it, on human sequences and effects measured in a laboratory. Here the four models have seen elements at every offset, and a single window is as good as its neighbours; and even the fifth gains next to nothing. (All or nearly all of these variants lower the rate, so that a sign that is right is no achievement: the question is their order. And the true effects are
-# of the rate of an element, while predictions have a floor: variants of a weak element look smaller than they are. That alone keeps the correlations low.)
+# of the rate of an element, while predictions have a floor: variants of a weak element look smaller than they are. That is one reason why the correlations are low, and not the only one: all models have such a floor, and some do better.)
 #
 # Does the usual score, the correlation over a whole chromosome, rank models as their variant scores do? Toneyan et al. found that it does. Each dot is a model, and each cross the fifth one; compare those of one colour, which share a genome.
 
@@ -1120,8 +1122,8 @@ if simulated:
     )
 
 # %% [markdown]
-# Among the four models of a genome that were trained on the grid, the higher correlation over the chromosome tends to go with the better variant scores, as in the paper. The fifth breaks the rule: trained on centred peaks, it knows next to nothing of a chromosome, and orders variants best, perhaps because they are shown to it in the middle, where its peaks were. A correlation over a chromosome is ruled by where peaks are and how tall; a
-# variant score asks for differences within one. If variants are what you want, score variants.
+# Among the four models of a genome that were trained on the grid, the higher correlation over the chromosome tends to go with the better variant scores, as in the paper. The fifth breaks the rule: trained on centred peaks, it knows next to nothing of a chromosome, and orders variants best on average (in a genome, one of the four may do as well), perhaps because they are shown to it in the middle, where its peaks were. A correlation over a chromosome is ruled by where peaks are and how tall; a
+# variant score asks for differences within one. With four models a genome, two of each head, this is a tendency and no more. If variants are what you want, score variants.
 #
 # <div class="alert alert-warning"><b>Caution.</b> The variants here lie where a model has been told to look: in elements like those that it learned from, with effects that the simulation is sure of. Measured effects of human variants are noisy, and most variants do nothing; there the question is which of them to look at, and a correlation is not the answer to it.</div>
 #
@@ -1178,14 +1180,18 @@ in_natural, in_shuffled, in_permuted = ..., ..., ...
 pairs_cg = [int(((codes[:, :-1] == 1) & (codes[:, 1:] == 2)).sum()) for codes in (natural, shuffled)]
 hint = "C is 1 and G is 2. rng.permuted(natural, axis=1) permutes each row; CG is rarer in the genome than its bases would have it."
 given = in_natural if in_natural is ... else (in_natural, in_shuffled, in_permuted)
-check(given, lambda x: list(x[:2]) == pairs_cg and x[2] > 1.3 * x[0], hint)
+check(given, lambda x: list(x[:2]) == pairs_cg and 1.3 * x[0] < x[2] < 10 * x[0], hint)
 
 # %% tags=["solution"]
 permuted = np.random.default_rng(1).permuted(natural, axis=1)
 in_natural, in_shuffled, in_permuted = (
     int(((codes[:, :-1] == 1) & (codes[:, 1:] == 2)).sum()) for codes in (natural, shuffled, permuted)
 )
-check((in_natural, in_shuffled, in_permuted), lambda x: list(x[:2]) == pairs_cg and x[2] > 1.3 * x[0], "")
+check(
+    (in_natural, in_shuffled, in_permuted),
+    lambda x: list(x[:2]) == pairs_cg and 1.3 * x[0] < x[2] < 10 * x[0],
+    "",
+)
 
 # %% [markdown]
 # ## Key points
