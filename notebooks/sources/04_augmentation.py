@@ -273,12 +273,8 @@ rows = []
 options = findings.conditions("F09a", world)  # jitter and reverse complement, or neither in the null world
 for seed in numbers:
     here = task_for_seed(data, seed, track=track)
-    grid = [
-        (head, how, augmented)
-        for head in HEADS
-        for how in ("thresholded", "centred")
-        for augmented in (False, True)
-    ]
+    ways = [(how, augmented) for how in ("thresholded", "centred") for augmented in (False, True)]
+    grid = [(head, *way) for head in HEADS for way in ways]
     for number, (head, how, augmented) in enumerate(grid):
         changes = options if augmented else {"jitter": 0, "reverse_complement": False}
         windows = training_windows(here, how)

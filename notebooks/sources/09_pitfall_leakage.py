@@ -211,10 +211,8 @@ def both_splits(seed, stride):
     genome = labelled.small_genome(source, seed, NO_COPIES)
     windows = labelled.labelled_windows(genome, window, stride, word)
     rows = []
-    for split, part in {
-        "random": at_random(windows.table, seed),
-        "by chromosome": by_chromosome(windows.table),
-    }.items():
+    parts = {"random": at_random(windows.table, seed), "by chromosome": by_chromosome(windows.table)}
+    for split, part in parts.items():
         for name, model in models(seed).items():
             score = fit_and_score(model, windows, part == "train", part == "test")
             rows.append({"seed": seed, "model": name, "split": split, "auPRC": score})
