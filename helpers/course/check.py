@@ -25,6 +25,7 @@ _MODULES = {
     "imbalanced-learn": "imblearn",
     "ipython": "IPython",
     "pybigwig": "pyBigWig",
+    "grpcio": "grpc",
     "scikit-learn": "sklearn",
     "pyyaml": "yaml",
     "tensorflow-cpu": "tensorflow",

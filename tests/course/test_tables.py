@@ -46,7 +46,7 @@ def test_readme_is_made_and_checked(lesson, tmp_path: Path, monkeypatch: pytest.
     assert readme.refresh(tmp_path / "README.md", path) == ["README.md"]
     text = (tmp_path / "README.md").read_text()
     assert "| 01 | [From a bigWig](notebooks/01_bigwig.ipynb) | 5 minutes to read | F01a, F01b, F02, F03 |" in text
-    assert "| F03 | A statement. | ours | a ratio: at least 1.5\u00d7 | 2.00\u00d7 [1.80, 2.20] | ✓ holds |" in text
+    assert "| F03 | A statement. | ours | a ratio: at least 1.5\u00d7 | 2.00\u00d7 [1.80, 2.20] | 5 | ✓ holds |" in text
     assert "mybinder.org/v2/gh/a/b/main" in text
     assert "\nold\n" not in text
     assert text.startswith("# Title\n<!-- badges:start -->\n[![Open in Colab]")
