@@ -22,10 +22,10 @@ PACKAGE_NAME = "ml-in-genomics"
 LEAST_DISK_GB, LEAST_MEMORY_GB = 2.0, 1.9
 _MODULES = {
     "biopython": "Bio",
+    "grpcio": "grpc",
     "imbalanced-learn": "imblearn",
     "ipython": "IPython",
     "pybigwig": "pyBigWig",
-    "grpcio": "grpc",
     "scikit-learn": "sklearn",
     "pyyaml": "yaml",
     "tensorflow-cpu": "tensorflow",
