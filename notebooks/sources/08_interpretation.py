@@ -100,7 +100,7 @@ def task_of(seed, **settings):
 
 
 # %% [markdown]
-# The model is the base model of the course: a first convolution with an exponential activation, then pooling and dilated residual blocks. It is trained on all windows of the training chromosomes, with the Poisson loss, reverse complement
+# The model is `models.residual_dilated` in its own sizes: a first convolution with an exponential activation, then pooling and dilated residual blocks. It is trained on all windows of the training chromosomes, with the Poisson loss, reverse complement
 # and jitter. (Among a small and this model, active windows and all windows, four, eight and twelve epochs, this had the highest correlation on a *validation* chromosome, on a genome that is used for nothing else.) Comparisons that take several models a seed
 # use smaller ones, trained half as long: one with fewer filters, and one with a dense head (lesson 04). A model that has been trained
 # once is kept in the course's cache under all that decides its weights, and read from there the next time.
