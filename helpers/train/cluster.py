@@ -221,8 +221,10 @@ def _greet(host: str, port: int) -> bool:
 
     Ray itself would wait for minutes, write to stderr and end the process.
     """
-    import grpc
-
+    try:
+        import grpc
+    except ImportError as error:
+        raise InputError(f"a cluster is asked with grpcio, which cannot be imported ({error}): pip install grpcio") from error
     elsewhere = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     with socket.create_connection((host, port), REPLY_TIMEOUT):
         if os.environ.get("RAY_USE_TLS") == "1":

@@ -132,6 +132,11 @@ def test_server_that_speaks_as_ray_does_but_is_another() -> None:
         assert refused(f"127.0.0.1:{port}") == f"address 127.0.0.1:{port}: {NOT_RAY}"
 
 
+def test_grpcio_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    assert refused("127.0.0.1:1").startswith("a cluster is asked with grpcio, which cannot be imported (")
+
+
 @pytest.mark.parametrize("told", [None, "", "auto"])
 def test_auto_where_no_cluster_is_known(told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
