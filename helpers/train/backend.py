@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,30 @@ def quiet() -> Iterator[None]:
         os.close(kept)
 
 
+def _asked() -> str:
+    """Name the backend that Keras will choose, by its own rules: the variable, then its configuration file, then TensorFlow."""
+    if "KERAS_BACKEND" in os.environ:
+        return os.environ["KERAS_BACKEND"]
+    folder = Path(os.environ["KERAS_HOME"]) if "KERAS_HOME" in os.environ else Path("~/.keras").expanduser()
+    try:
+        return str(json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+@contextlib.contextmanager
+def _without_jax() -> Iterator[None]:
+    """Let TensorFlow find no JAX while it is imported: one of its converters would load all of it, 120 MB, which nothing here calls."""
+    if "jax" in sys.modules or _asked() != "tensorflow":
+        yield
+        return
+    sys.modules["jax"] = None  # type: ignore[assignment]  # an import of it fails as if it were not installed
+    try:
+        yield
+    finally:
+        del sys.modules["jax"]
+
+
 def _find_devices() -> None:
     """Let the backend look for its devices, which is when it talks; TensorFlow's numbers of threads can still be set afterwards.
 
@@ -42,7 +68,7 @@ def _find_devices() -> None:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", QUIET_LEVEL)
-with quiet():
+with quiet(), _without_jax():
     import keras
 
     _find_devices()

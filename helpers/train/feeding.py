@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,9 @@ def passes(batches: WindowBatches, *, targets: bool = True) -> Callable[[], Any]
     take every block of memory above 128 kB from the system, and give it back, one page fault after another (`ApplyPython311MemoryPatch`,
     seen in 2.21): the base model then takes a third more processor time, until the process ends. Calling Python from `map` does not do that.
     The batch axis is left open, so that a smaller last batch does not make Keras trace the model a second time.
+
+    TensorFlow remembers each function called from `map`, and would keep all that was ever trained on. So that function knows the batches weakly,
+    and what is returned keeps them.
     """
     count = None if targets else 1
     if keras.backend.backend() != "tensorflow":
@@ -41,10 +45,11 @@ def passes(batches: WindowBatches, *, targets: bool = True) -> Callable[[], Any]
     import tensorflow as tf
 
     example = batches[0][:count]
+    source = weakref.proxy(batches)
 
     def gather(number: np.ndarray) -> tuple[np.ndarray, ...]:
         """Make a batch."""
-        return batches[int(number)][:count]
+        return tuple(source[int(number)][:count])
 
     def load(number: Any) -> tuple[Any, ...]:
         """Make a batch, as tensors of known shape."""
@@ -52,4 +57,9 @@ def passes(batches: WindowBatches, *, targets: bool = True) -> Callable[[], Any]
         return tuple(tf.ensure_shape(part, (None, *like.shape[1:])) for part, like in zip(parts, example, strict=True))
 
     dataset = tf.data.Dataset.range(len(batches)).map(load).prefetch(AHEAD)
-    return lambda: dataset
+
+    def one_pass(read: WindowBatches = batches) -> Any:  # noqa: ARG001  its default keeps the batches as long as they can be asked for
+        """Give the data set."""
+        return dataset
+
+    return one_pass

@@ -132,6 +132,7 @@ def fit(
     place, steps = None if folder is None else Path(folder), len(training)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps) if schedule == "cosine" else learning_rate
     model.compile(keras.optimizers.Adam(rate), loss=chosen, jit_compile=_jit())
+    _forget_graph(model)
     model.optimizer.build(
         model.trainable_variables
     )  # or the first step makes them, and TensorFlow traces it twice: seconds a fit
@@ -193,6 +194,15 @@ def _jit() -> bool | Literal["auto"]:
     """Say whether to compile with XLA: TensorFlow on a CPU is faster without, and JAX is nothing without."""
     on_cpu = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
     return False if on_cpu else "auto"
+
+
+def _forget_graph(model: Any) -> None:
+    """Let the graph of a training be freed after it: Keras sums gradients over devices, by a function that TensorFlow registers for good.
+
+    That function holds the graph, and what the graph holds. On one device the sum is its only term.
+    """
+    if keras.backend.backend() == "tensorflow" and model.distribute_strategy.num_replicas_in_sync == 1:
+        model.optimizer._all_reduce_sum_gradients = list
 
 
 def _train_epoch(model: Any, batches: WindowBatches, feed: Callable[[], Any], epoch: int, bar: tqdm) -> Row:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -39,3 +42,30 @@ def test_quiet_hides_python_and_native_output_and_ends(capfd: pytest.CaptureFixt
         shout(*["too", "many"])
     shout("outside")
     assert sorted(capfd.readouterr().err.splitlines()) == ["between native", "between python", "outside native", "outside python"]
+
+
+LOADED = """
+import sys
+from helpers.train.backend import keras
+print(keras.backend.backend(), "jax" in sys.modules)
+import jax
+print(float(jax.numpy.ones(2).sum()))
+"""
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="about JAX")
+@pytest.mark.parametrize(
+    ("variable", "file", "expected"),
+    [
+        (None, None, "tensorflow False"),
+        ("tensorflow", "jax", "tensorflow False"),
+        (None, "jax", "jax True"),
+    ],
+)
+def test_jax_is_loaded_where_it_is_used_alone(tmp_path: Path, variable: str | None, file: str | None, expected: str) -> None:
+    if file is not None:
+        (tmp_path / "keras.json").write_text(f'{{"backend": "{file}"}}', encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment |= {"KERAS_HOME": str(tmp_path)} | ({} if variable is None else {"KERAS_BACKEND": variable})
+    done = subprocess.run([sys.executable, "-c", LOADED], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [expected, "2.0"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,18 @@ def test_a_smaller_last_batch_is_not_traced_anew(monkeypatch: pytest.MonkeyPatch
     assert training.windows % training.batch_size != 0
     fit(tiny_model(), training, loss="mse", epochs=3)
     assert traced == [None]
+
+
+def test_batches_live_as_long_as_their_passes_and_no_longer() -> None:
+    batches = tiny_validation(tiny_data())
+    fit(tiny_model(), tiny_training(batches.prepared), loss="mse", epochs=1)
+    give, alive, arrays = passes(batches), weakref.ref(batches), weakref.ref(batches.prepared)
+    del batches
+    assert sum(len(codes) for codes, *_ in give()) == alive().windows
+    del give
+    gc.collect()
+    assert alive() is None
+    assert arrays() is None
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about tf.data")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from helpers.prepare.prepared import PreparedData
 from helpers.train import fitting
 from helpers.train.backend import keras
 from helpers.train.fitting import COLUMNS, Fit, fit, predict, targets_of
+from helpers.train.models import mlp
 
 HERE = Path(__file__).parent
 
@@ -174,6 +177,23 @@ def test_equals_a_plain_loop_over_the_batches(data: PreparedData) -> None:
             model.train_on_batch(codes, targets)
     for left, right in zip(done.model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about graphs of TensorFlow")
+def test_nothing_of_a_training_stays_in_memory() -> None:
+    import tensorflow as tf
+
+    def graphs() -> int:
+        keras.backend.clear_session()
+        gc.collect()
+        return sum(type(thing) is tf.__internal__.FuncGraph for thing in gc.get_objects())
+
+    before, data = graphs(), tiny_data()
+    model = mlp(WINDOW, BIN, TRACKS, filters=4)  # not the tiny one: gradients of its embedding are summed in another way
+    known = weakref.ref(fit(model, tiny_training(data), loss="mse", epochs=1).model)
+    del model
+    assert graphs() == before
+    assert known() is None
 
 
 def test_missing_bins_have_no_part_in_training_or_scores() -> None:
