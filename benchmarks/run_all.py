@@ -204,7 +204,7 @@ def training() -> list[Row]:
     """Compare the rate of training with augmentation with that of Keras on arrays in memory."""
     got = in_project("training.py")
     ratio = got["ratio"]  # of epochs that follow each other
-    what = "training the base model, jitter, RC"
+    what = "training residual_dilated, jitter, RC"
     return [Row(what, f"{got['ours']:,.0f}/s", f"Keras fit on arrays: {got['keras']:,.0f}/s", ratio, ">= 0.95", ratio >= 0.95)]
 
 

@@ -30,7 +30,7 @@ TOP_BINS = 0.1  # share of bins that are labelled 1 where no peaks were called
 Part = Literal["train", "validation", "test"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal to itself alone, so that what is made of a task can be cached
 class Task:
     """Predict a track, or several, from sequence, window by window.
 
@@ -183,7 +183,7 @@ class Task:
 
     def in_order(self, part: Part) -> WindowBatches:
         """Batches of all windows of a part, in order and as they are: for predictions."""
-        return self.batches(self.split.parts[part], batch_size=512, shuffle=False)
+        return self.batches(self.split.parts[part], batch_size=128, shuffle=False)
 
 
 def task_for_seed(

@@ -33,7 +33,7 @@ def passes(batches: WindowBatches, *, targets: bool = True) -> Callable[[], Any]
     -----
     Keras would turn a generator, or a `PyDataset`, into a `tf.data.Dataset.from_generator`. From the first of these on, TensorFlow lets glibc
     take every block of memory above 128 kB from the system, and give it back, one page fault after another (`ApplyPython311MemoryPatch`,
-    seen in 2.21): the base model then takes a third more processor time, until the process ends. Calling Python from `map` does not do that.
+    seen in 2.21): training then takes a third more processor time, until the process ends. Calling Python from `map` does not do that.
     The batch axis is left open, so that a smaller last batch does not make Keras trace the model a second time.
 
     TensorFlow remembers each function called from `map`, and would keep all that was ever trained on. So that function knows the batches weakly,

@@ -96,7 +96,7 @@ def residual_dilated(
     dropout: float = 0.0,
     initial_rate: Rates = None,
 ) -> keras.Model:
-    """Build the course's base model: convolutions, pooling, then residual blocks whose dilation doubles, after Basenji (Kelley et al. 2018).
+    """Build convolutions, pooling, then residual blocks whose dilation doubles, after Basenji (Kelley et al. 2018).
 
     Parameters
     ----------

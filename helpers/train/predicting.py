@@ -66,7 +66,7 @@ def targets_of(batches: WindowBatches) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def predictor(model: Any, batch_size: int = 512) -> Callable[[np.ndarray], np.ndarray]:
+def predictor(model: Any, batch_size: int = 128) -> Callable[[np.ndarray], np.ndarray]:
     """Wrap a model as a function of sequence alone, as `helpers.evaluate` takes it.
 
     Parameters
@@ -74,7 +74,7 @@ def predictor(model: Any, batch_size: int = 512) -> Callable[[np.ndarray], np.nd
     model : keras.Model
         Reads codes, gives values per bin and track.
     batch_size : int
-        Windows predicted at once.
+        Windows predicted at once; more of them take more memory and, on a processor, no less time.
 
     Returns
     -------

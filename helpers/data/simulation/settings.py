@@ -64,7 +64,8 @@ class SimulationSettings:
     repeat_divergence: Range = (0.05, 0.20)
     """Lowest and highest share of bases in which a repeat copy differs from its family's consensus."""
     duplication_share: float = 0.06
-    """Share of the genome in copies made by segmental duplication (human: 0.05-0.07; Bailey 2002, Vollger 2022)."""
+    """Share of the genome in copies made by segmental duplication, without their origins (human, copies and origins together: 0.05-0.07; Bailey
+    2002, Vollger 2022)."""
     duplication_length: Range = (5_000, 20_000)
     """Shortest and longest copied segment, bp."""
     duplication_divergence: Range = (0.01, 0.04)
