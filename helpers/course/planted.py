@@ -164,6 +164,15 @@ def chance_matches(codes: np.ndarray, motifs: Mapping[str, str], planted: np.nda
     return found
 
 
+def with_flanks(places: pd.DataFrame) -> pd.DataFrame:
+    """Widen planted motif instances by the flanking bases that their motif prefers to others; most motifs have none."""
+    sides = {motif.name: (len(motif.left), len(motif.right)) for motif in MOTIFS}
+    widths = np.array([sides[name] for name in places["motif"]]).reshape(-1, 2)
+    forward = (places["strand"] == "+").to_numpy()
+    before = np.where(forward, widths[:, 0], widths[:, 1])
+    return places.assign(start=places["start"] - before, end=places["end"] + widths.sum(axis=1) - before)
+
+
 def effective(key: pd.DataFrame, cell_type: str = "A", least: float = 0.1) -> pd.DataFrame:
     """Keep the planted motif instances of an answer key that add at least so much to the log rate in a cell type."""
     acting = (key["kind"] == "motif").to_numpy() & (key[f"activity_{cell_type}"] >= least).to_numpy()

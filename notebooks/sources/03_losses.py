@@ -123,8 +123,7 @@ small = 1e-7  # keeps logarithms of zero away
 def by_hand(y, p):
     """Losses of one window, and the parts of one."""
     y, p = y.ravel(), p.ravel()
-    share = p / p.sum()
-    likelihood = stats.multinomial.logpmf(np.round(y), int(np.round(y).sum()), share)
+    likelihood = stats.multinomial.logpmf(np.round(y), int(np.round(y).sum()), p / p.sum())
     mse, against = np.mean((y - p) ** 2), -np.corrcoef(y, p)[0, 1] if np.ptp(p) else 0.0
     return {
         "mse": mse,

@@ -75,8 +75,8 @@ for seed in (0, 0, 1):
     print(f"seed {seed}:", np.random.default_rng(seed).integers(0, 100, size=8))
 
 # %% [markdown]
-# Each library keeps its own generator, so one seed must be given to all of them. And two things are not drawn, yet change a result: how many threads add up a sum (the order of additions changes the last digits), and which
-# processor and versions do it. The helper fixes what it can, and says what it cannot:
+# Each library keeps its own generator, so one seed must be given to all of them. And some things are not drawn, yet change a result: how many threads add up a sum (the order of additions changes the last digits), and which
+# processor and versions do it, for example. The helper fixes what it can, and says what it cannot. (The number of threads stands in both lists: it is set to the same everywhere, but a seed does not make up for another number. Batches of windows have a generator of their own; the course's `train` hands it the same seed.)
 
 # %%
 data = load_dataset(dataset, seed=first_seed)
@@ -89,8 +89,8 @@ for sentence in fixed.not_fixed:
 # %% [markdown]
 # ## 2 · The same seed in another process
 #
-# Does it work? Two runs in one notebook prove little: they share a process. So let other Python processes train, each from scratch, and compare every weight. A small network on made-up data will do. Three processes: two
-# alike, and one that may use a single thread. (What is drawn here are the first weights, the order of samples, and which values dropout sets to zero. `seed_everything` also lets operations run one after another: without that, two processes differed.)
+# Does it work? Two runs in one notebook prove little: they share a process. So let other Python processes train, each from scratch, and compare every weight. A small network on made-up data will do for these; augmentation is not in this test. Three processes: two
+# alike, and one that may use a single thread. (What is drawn here are the first weights, the order of samples, and which values dropout sets to zero. `seed_everything` also lets operations run one after another. When that was left out in tests of the helper, two processes differed; it is not shown here.)
 
 # %%
 SCRIPT = """
@@ -241,7 +241,8 @@ findings.record("F13", shares, dataset=data)
 
 # %% [markdown]
 # Whether one run is enough depends on how far the methods are apart, measured in spreads. That is why a single number a method is not a result. Two things to keep in mind about this share: the "right" order is itself that of means over a few
-# runs, and a share cannot be below zero, so that the lower end of its interval is a weak statement.
+# runs, and a share cannot be below zero, so that the lower end of its interval is a weak statement. And had the two methods been
+# equally good, this share would not be zero but about 0.3, since the order of the means would be luck as well. So it does not say that a *true* order was missed; whether there is one, section 4 asks. What it does say: one run a method would not have told.
 #
 # ## 4 · Which interval to print
 #
@@ -280,7 +281,7 @@ print(words(f"over {summary.seeds} genomes", summary))
 print(words(f"over {len(pairs)} pairs of runs", summarise(pairs)))
 
 # %% [markdown]
-# The mean is the same, the interval is not. The pairs share runs and genomes, so they are fewer than they seem. (Lesson 04 compares the same two methods after twice as many epochs. Its numbers are others: how long one trains is part of a method.)
+# The mean is the same, and the interval is narrower, though nothing more was learned: the pairs share runs and genomes, so they are fewer than they seem. With more runs a genome it would go on shrinking, whatever the genomes say. (Lesson 04 compares the same two methods after twice as many epochs, and its answer may be another one: how long one trains is part of a method.)
 #
 # ## 5 · Records
 #
@@ -292,23 +293,25 @@ if tracking != "off":
     folder = sorted(path for path in records.iterdir() if path.is_dir())[0]
     record = read_run(folder)
     print(
-        f"{record.name}: {record.status}, {len(record.history)} epochs; seed {record.config['training_seed']}"
+        f"{record.name}: {record.status}, {len(record.history)} epochs; training seed {record.config['training_seed']}"
     )
     print("history:", ", ".join(record.history.columns))
     print("digest of the data:", record.digests[data.name][:12], "...")
 
 # %% tags=["nbval-ignore-output"]
-list_runs(records).filter(regex="name|method|status|test_pearson").head(4) if tracking != "off" else None
+list_runs(records).filter(regex="genome|method|training_seed|status|test_pearson").head(4).round(
+    3
+) if tracking != "off" else None
 
 # %% [markdown]
-# And a dashboard needs no account either. Above at the left the losses: training loss, fainter, on windows with much signal, and validation loss on a whole chromosome. (Both may be negative, since a likelihood's constant term is left out.)
+# And a dashboard needs no account either. At the top left are the losses: training loss, fainter, on windows with much signal, and validation loss on a whole chromosome. (They are negative, since a likelihood's constant term is left out, and not comparable with one another: the windows differ.)
 
 # %%
 if tracking != "off":
     figure = dashboard(read_runs(records)[: 2 * training_seeds], by="method", score="test_pearson")
     plots.show(
         figure,
-        "Curves of validation score over epochs, a line a run, and the final scores of the same runs as bars.",
+        "Left, training and validation loss by epoch; right, validation score by epoch; below, the final scores of the same runs as bars.",
     )
 
 # %% [markdown]
@@ -317,7 +320,7 @@ if tracking != "off":
 # ## 6 · Bronze, silver, gold
 #
 # Heil et al. (2021) ask how far a reader can reproduce a paper. *Bronze*: data, models and code can be had. *Silver*: the dependencies can be installed with one command, the key steps are documented, and what is random is fixed. *Gold*: a single command reproduces
-# everything. Where does this course stand? Ask it:
+# everything. Where does this course stand? The cell looks for files; it does not try them:
 
 # %%
 root = next((place for place in (Path.cwd(), *Path.cwd().parents) if (place / "Makefile").is_file()), None)
@@ -328,11 +331,12 @@ def has(name):
 
 
 standing = {
-    "bronze: code and data can be had": has("helpers") and has("data_manifests"),
-    "silver: dependencies pinned, with hashes": has("requirements.lock")
+    "bronze: code, recipes of data and models": has("helpers") and has("data_manifests"),
+    "silver: a lock file with hashes": has("requirements.lock")
     and "--hash=" in (root / "requirements.lock").read_text(),
     "silver: what is random is fixed": all(value == 0 for value in count),
-    "gold: one command runs all": has("Makefile") and "course:" in (root / "Makefile").read_text(),
+    "gold: a `course` target in the Makefile": has("Makefile")
+    and "course:" in (root / "Makefile").read_text(),
 }
 found = {name: "found" if value else "not seen from here" for name, value in standing.items()}
 found["silver: the key steps are documented"] = "judge for yourself"
@@ -371,7 +375,7 @@ interval = summarise([0.012, 0.004, 0.019, 0.007, 0.013])[:3]
 check(interval, lambda value: np.allclose(value, expected, atol=5e-4), "")
 
 # %% [markdown]
-# **3.** Two people ran the same notebook, all seeds in it the same, and got Pearson r of 0.51234 and 0.51231. Which of these explains it without a mistake of either? `"a"` another random order of windows, `"b"` another number of threads, `"c"` another test chromosome.
+# **3.** Two people ran the same notebook, all seeds in it the same, and got Pearson r of 0.51234 and 0.51231. Which of these explains it without a mistake of either? `"a"` another random order of windows, `"b"` another type of processor, `"c"` another test chromosome.
 
 # %% tags=["exercise"]
 reason = ...

@@ -101,7 +101,7 @@ def task_of(seed, **settings):
 
 # %% [markdown]
 # The model is the course's *base model* (`training.base_model`): a first convolution with an exponential activation, then pooling and dilated residual blocks. It is trained on all windows of the training chromosomes, with the Poisson loss, reverse complement
-# and jitter, for five epochs, which take less time than the eight that it is best with. (Size and epochs were chosen by the correlation on *validation* chromosomes.) Comparisons that take several models a seed use smaller ones, one with fewer filters and one with a dense head, trained as in lessons 03 and 04 on active windows and as many others.
+# and jitter, for five epochs. (Its size was chosen by the correlation on *validation* chromosomes, and so were eight epochs; five save time.) Comparisons that take several models a seed use smaller ones, one with fewer filters and one with a dense head, trained as in lessons 03 and 04 on active windows and as many others.
 # A model that has been trained once is kept in the course's cache under all that decides its weights, and read from there the next time.
 
 # %%
@@ -194,7 +194,7 @@ changes = attribution.in_silico_mutagenesis(predict, window_codes, log=True)
 print("helper and hand agree:", np.allclose(changes[0, place], by_hand, atol=1e-5))
 
 # %% [markdown]
-# **Saliency** is the gradient of the signal by the one-hot rows: one pass for the whole window. A row of a sequence always adds up to 1, so nothing has ever taught the model what happens where it does not. That part of the gradient is noise, and is taken away: subtract the
+# **Saliency** is the gradient of the signal by the one-hot rows: one pass for the whole window. The row of a known base always adds up to 1, so nothing has ever taught the model what happens where it does not. That part of the gradient is noise, and is taken away: subtract the
 # mean over the four bases (Majdandzic et al. 2023). By hand:
 
 # %%
@@ -285,17 +285,17 @@ pointing = pd.DataFrame([{"seed": seed, **map_scores(*under("F23a", seed))} for 
 # %% tags=["nbval-ignore-output"]
 if simulated:
     display(pointing.set_index("seed").round(3))
-    display(findings.record("F23a", pointing["saliency"], dataset=data))
-    display(findings.record("F23b", pointing["mutagenesis"], dataset=data))
+    display(findings.record("F23a", pointing["saliency"] - 0.5, dataset=data))
+    display(findings.record("F23b", pointing["mutagenesis"] - 0.5, dataset=data))
 else:
     print(NO_KEY)
 
 # %% [markdown]
-# All maps are far better than chance, 0.5. The findings ask for more, a mean of 0.8, and both mutagenesis and saliency reach it. Without the correction, saliency falls short of it in each genome.
+# All maps are far better than chance, 0.5. The findings ask for more, a mean of 0.3 above that, and both mutagenesis and saliency reach it. Without the correction, saliency falls short of it in each genome.
 #
 # ### Is the map stable?
 #
-# Nothing changes in biology if the window begins a few bases earlier. Does the map? We move the window along the genome and compare, for the bases that all windows cover, each map with that of the window that was not moved. The model pools its input in steps of 8 bp, and its bins are 32 bp wide; the second model has a dense head, which
+# Nothing changes in biology if the window begins a few bases earlier. Does the map? We move the window along the genome and compare, for the bases that all windows cover, each map with that of the window that was not moved. The model pools its input in steps of 8 bp, and its bins are 32 bp wide; the second model is smaller and has a dense head, which
 # knows where in the window it looks (lesson 04). At which shifts is a map the same again?
 
 # %%
@@ -346,9 +346,10 @@ plots.show(figure, "Correlation of saliency maps against the shift of the window
 #
 # ### Where the answer key disagrees with the picture
 #
-# A tall letter is easily read as "this base is doing something". The answer key knows better. Take all windows of the test chromosome and sort their bases into five kinds:
+# A tall letter is easily read as "this base is doing something". The answer key knows better. Take all windows of the test chromosome and sort their bases into six kinds:
 #
 # - *planted*: motif instances that raise the rate in this cell type;
+# - *flank*: the bases beside them that AP-1 and GATA prefer to others, which count by the key, too (section 4);
 # - *inactive factor*: instances in elements, of factors that are off in this cell type;
 # - *decoy*: planted words that no factor reads, outside elements;
 # - *chance match*: anything else within 3 bits of an active motif's best score. In this world, as mostly in a cell, a motif that stands alone by chance does nothing;
@@ -359,9 +360,12 @@ plots.show(figure, "Correlation of saliency maps against the shift of the window
 # %%
 if simulated:
     everywhere = sequences(task, task.split.test)
-    of_kind = {"planted": planted.covered(task.split.test, planted.effective(key))}
+    acting = planted.effective(key)
+    of_kind = {"planted": planted.covered(task.split.test, acting)}
+    flanked = planted.covered(task.split.test, planted.with_flanks(acting))
+    of_kind["flank"] = flanked & ~of_kind["planted"]
     off = key[(key["kind"] == "motif") & (key["activity_A"] < 0.1)]
-    of_kind["inactive factor"] = planted.covered(task.split.test, off) & ~of_kind["planted"]
+    of_kind["inactive factor"] = planted.covered(task.split.test, off) & ~flanked
     of_kind["decoy"] = planted.covered(task.split.test, key[key["kind"] == "decoy"])
     of_kind["chance match"] = planted.chance_matches(everywhere, MOTIFS, sum(of_kind.values()) > 0)
     of_kind["other"] = ~(sum(of_kind.values()) > 0)
@@ -386,7 +390,8 @@ if simulated:
 disagreement.round(2) if simulated else print(NO_KEY)
 
 # %% [markdown]
-# Scores are in thousandths. Decoys and motifs of inactive factors are not lifted, as they should not be. Chance matches are: less than planted motifs, and far more than other bases, though by the key nothing happens there. A good third of what stands tall on this chromosome lies outside planted motifs. The map is right about the
+# Scores are in thousandths. Decoys score about zero. Motifs of inactive factors lie *below* it, although by the key they do nearly nothing: perhaps they mark elements with fewer active sites, which would be confounding again. Chance matches score less than planted motifs and far more than other bases, though by the key nothing happens there: this is the clear mistake. And
+# about a fifth of the tallest letters stand on bases of no kind. The map is right about the
 # model, which does react to a motif that stands alone. It is the model that does not know well enough that a motif alone does nothing. No map can tell you that; an experiment can.
 #
 # ## 3 · Put the motif somewhere else
@@ -437,7 +442,7 @@ kinds = {
 
 # %%
 def words_of(codes, length):
-    """Counts of words in all sequences, and their share of CG among pairs."""
+    """Counts of words in all sequences."""
     texts = [decode(row) for row in codes]
     return pd.Series([t[i : i + length] for t in texts for i in range(len(t) - length + 1)]).value_counts()
 
@@ -445,7 +450,7 @@ def words_of(codes, length):
 pairs = pd.DataFrame({name: words_of(codes, 2) for name, codes in kinds.items()}).fillna(0).astype(int)
 same = (pairs["natural"] == pairs["shuffled"]).all()
 print(f"pairs as often in shuffled as in natural sequences: {same}; CG: {pairs.loc['CG'].to_dict()}")
-fives = {name: words_of(kinds[name], 5) for name in ("natural", "shuffled", "random")}
+fives = {name: words_of(kinds[name], 5) for name in ("natural", "shuffled")}
 print(
     "words of five letters that change in number:",
     int((fives["natural"].sub(fives["shuffled"], fill_value=0) != 0).sum()),
@@ -490,8 +495,8 @@ for name, codes in kinds.items():
 pd.DataFrame(lifts).round(2)
 
 # %% [markdown]
-# Natural and shuffled backgrounds agree nearly, since few windows hold an element already; random ones, which have another composition, differ somewhat more. The trivial backgrounds give other numbers, and another order of motifs; decoys have an effect there. A model has never seen a thousand A in a row, and what it says about them is not about motifs. From here on
-# we use shuffled sequences.
+# Natural and shuffled backgrounds agree nearly: many windows overlap an element, but few have an active one in the middle, where we read. Random ones, which have another composition, differ more, and change the order: GATA does about twice as much. The trivial backgrounds differ most, and decoys have an effect there. No training window is a thousand A, or all N (whose rows are all zero), and what
+# a model says about them is not about motifs. From here on we use shuffled sequences.
 #
 # ### The finding
 #
@@ -554,7 +559,7 @@ if simulated:
 fooled.round(2) if simulated else print(NO_KEY)
 
 # %% [markdown]
-# Now the model reacts to a decoy as strongly as to the motifs that it knows, and marginalising it shows an effect. It is an effect *on the model*. (These are small models, trained for a short time. The other decoy they have not learned, and neither some of the motifs.)
+# Now the model reacts to one of the decoys about as strongly as to motifs, and marginalising it shows an effect. It is an effect *on the model*. The other decoy it has not learned. Note how far the rows of real motifs differ between the columns, about which nothing was changed: these are two small models, each trained once, for a short time. That a model *can* be fooled is shown; how often it is, is not.
 #
 # <div class="alert alert-warning"><b>Caution.</b> Global importance removes what confounds a pattern <i>within a sequence</i>. It cannot remove what was confounded in the <i>training data</i>. Whether a motif acts in the cell takes an experiment in the cell.</div>
 #
@@ -563,7 +568,7 @@ fooled.round(2) if simulated else print(NO_KEY)
 # Instead of putting a motif into empty sequences, take it out of sequences that have it: replace its instances by random bases, many times, and see how far the signal falls (Toneyan et al. 2022). The two should agree in order. By how much may they differ?
 
 # %%
-CORES = {"AP1": "TGANTCA", "GATA": "AGATAAG", "ETS": "CCGGAAGT", "DECOY1": "CTAGCATTGGAC"}
+CORES = {"AP1": "TGACTCA", "GATA": "AGATAAG", "ETS": "CCGGAAGT", "DECOY1": "CTAGCATTGGAC"}
 scenes = sequences(task, task.split.test)
 REPEATS = 5 if profile == "smoke" else 25
 rows = []
@@ -578,12 +583,12 @@ for name, core in (CORES if simulated else MOTIFS).items():
 pd.DataFrame(rows).set_index("core").round(3)
 
 # %% [markdown]
-# Both columns are changes of the log signal over the whole window. They agree in kind, but a core that is taken out changes much more than the same core put in. Occlusion takes out all instances of a window, and meets them with their flanks and neighbours, often in an open element; insertion puts one bare core where nothing is. Is the rest cooperation? Not yet.
+# Both columns are changes of the log signal over the whole window. AP-1 and ETS lead in both, and the decoy is last, but a core that is taken out changes much more than the same core put in. Occlusion takes out all instances of a window, and meets them with their flanks and neighbours, often in an open element (some are chance matches, too); insertion puts one bare core where nothing is. Is the rest cooperation? Not yet.
 #
 # ## 4 · Flanks, spacing, partners
 #
 # Do two motifs cooperate? It is natural to ask whether the effect of both exceeds the sum of their effects. But on which scale? Take an invented element and sites that each double its rate, and do nothing else. On the scale of the signal they seem to cooperate, because
-# factors multiply. On the scale of its logarithm factors add, and they should not. Yet look at the last columns:
+# factors multiply. On the scale of its logarithm factors add, and they should not. Yet look at the last column:
 
 # %%
 floor, rate = 1.0, 0.5  # coverage without any element, and what the empty element adds
@@ -603,7 +608,7 @@ pd.DataFrame(table).T.round(3)
 
 # %% [markdown]
 # The coverage of an assay has a floor: fragments fall everywhere. As long as an element stays near the floor, its first site hardly shows, and the second seems to do more. That is not cooperation. So we do two things. We measure the signal *above the floor*, which is what the model
-# predicts for empty backgrounds. And we put the patterns into backgrounds that already hold three other sites, as an element has three to six. In the figure that follows the hypothesis of "no cooperation" is then a straight zero.
+# predicts for empty backgrounds. And we put the patterns into backgrounds that already hold three other sites, as an element has three to six. In the figure under *Partners*, the hypothesis of "no cooperation" is then a straight zero.
 
 # %%
 FIRST = 490  # where the first site of a pair begins
@@ -639,7 +644,7 @@ def scene(finding_id, seed):
 
 
 # %% [markdown]
-# Are the three sites enough to leave the floor, and not so many that a further site has no room to act? Compare with windows around peaks:
+# Are the three sites enough to leave the floor, and not so many that a further site has no room to act? Compare with windows around peaks (predicted coverage of a bin):
 
 # %% tags=["nbval-ignore-output"]
 if simulated:
@@ -724,7 +729,7 @@ if simulated:
 pd.Series(rows, name="all flanks preferred - none").round(2).to_frame() if simulated else print(NO_KEY)
 
 # %% [markdown]
-# Look at the middle row: the key says that flanks do nothing there, and the model gives them most of the effect that they have in the first. What it shows for them is what it has learned of *where* motifs were planted. This is the decoys' confounding again, in a pattern that is real. It is one genome, and a small model, which in the first row makes little more of flanks than the key does: that confounding is possible is shown, and how much of F22a it explains is not.
+# Look at the middle row: the key says that flanks do nothing there, and the model gives them most of the effect that they have in the first. If other trainings agree, that is what it has learned of *where* motifs were planted: the decoys' confounding again, in a pattern that is real. It is one genome, and one small model a world, which in the first row makes little more of flanks than the key does: that confounding is possible is shown, and how much of F22a it explains is not.
 #
 # ### Spacing
 #
@@ -768,7 +773,7 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
-# The pair does most while the gap is within the planted range, or just short of it, and less beyond; the fall begins at the range's end and takes several bp. The seeds differ more in level than in this step. The near gaps lie farther from the background's ETS site than the wide ones do; the null world, with the same places and no
+# The mean is highest in the middle of the planted range and falls from there, within the range already, to a level some bp beyond it. A pair 2 bp apart does no more than a far one. So the model has learned a soft preference, and not the key's sharp limits. The seeds differ more in level than in this step. The near gaps lie farther from the background's ETS site than the wide ones do; the null world, with the same places and no
 # cooperation, is the control ([nulls.md](nulls.md)).
 #
 # ### Partners
@@ -829,7 +834,7 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
-# Read the table first: above the floor, both sites together have less than the sum for the pairs that were not planted as cooperative, where the key says exactly zero. The model lets sites add to the signal more than it lets them multiply it, and so on the log scale they fall short of their sum. Against that, the AP-1 pair stands higher on average, by a small part of the key's bonus, and above its own sum
+# Read the table first: above the floor, both sites together have less than the sum for the pairs that were not planted as cooperative, where the key says exactly zero. It looks as if the model let sites add to the signal rather than multiply it (ask it with `log=False`). Against the other pairs, the AP-1 pair stands higher on average, in two genomes of three, by a small part of the key's bonus, and above its own sum
 # in none of the seeds. So F22c, which asks for more than the sum, is a hard question to a model of this size. The other pairs are no perfect control: the backgrounds hold a GATA and an ETS site already, and no AP-1. The fairer one has the same two sites farther apart, and that is F22b.
 #
 # <div class="alert alert-warning"><b>Caution.</b> "More than the sum" compares with a model of independence that your network may not have learned. A pair that is known not to cooperate, at the same place and distance, is the better control.</div>
@@ -837,7 +842,7 @@ else:
 # ### Does a binary model know of it?
 #
 # Toneyan et al. (2022) saw cooperativity in quantitative models and not in binary ones. We train the same model on labels, in a peak or not, and ask it in the same way. The signal of the binary model is what stands before the sigmoid, the logit; a logit has no floor. The
-# control is the pairs that were not planted as cooperative. The last column tells the pairs apart: it should be the bonus of the answer key for a model that has learned it, and nothing for one that has not. (Compare it with the bonus and not between rows: a logit is another scale.)
+# control is the pairs that were not planted as cooperative. The last column tells the pairs apart. In the first row it should be near the bonus of the answer key for a model that has learned it. The other rows are on other scales: there only the sign can be read, and whether it differs from 0.
 
 # %%
 if simulated:
@@ -861,7 +866,7 @@ if simulated:
 told.round(2) if simulated else print(NO_KEY)
 
 # %% [markdown]
-# In the last column, the quantitative model of this genome shows nothing of the bonus on either of its scales, and the logit of the binary one moves by more than half of it. So nothing here says that a binary model must lose cooperativity, as Toneyan et al. report of theirs. But it is one
+# In the last column, the quantitative model of this genome shows nothing of the bonus, and the logit of the binary one is higher for the AP-1 pair than for the others. How much of the bonus that is cannot be said. So nothing here says that a binary model must lose cooperativity, as Toneyan et al. report of theirs. But it is one
 # genome and one model of each kind, and in the figure above this genome's pair stands lowest: an example, not a test.
 #
 # ## 5 · Reading filters
@@ -959,7 +964,7 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
-# In this small model, trained for a short time, both kinds of layer hold filters that can be read, and the difference between genomes is larger than that between activations. The third row, the same ReLU filters read through an exponential, matches about as often as the second: the stricter reading is not what decides here. In the paper, on other data and with other networks, the gap was wide.
+# (*motifs*: how many of the planted motifs are matched by at least one filter. By chance, one filter in twenty would match.) In this small model, trained for a short time, both kinds of layer hold filters that can be read, and the difference between genomes is larger than that between activations. The third row, the same ReLU filters read through an exponential, matches about as often as the second: the stricter reading is not what decides here. In the paper, on other data and with other networks, the gap was wide.
 #
 # <div class="alert alert-warning"><b>Caution.</b> A filter that matches a motif shows that the model has seen the motif. It does not show that the model uses it; marginalise to know. And a model whose filters match nothing may predict as well.</div>
 #
@@ -1075,8 +1080,8 @@ else:
     print(NO_KEY)
 
 # %% [markdown]
-# Averaging changes little, for better or worse. In the paper most models gained by it, on human sequences and effects measured in a laboratory. Here the four models have seen elements at every offset, and a single window is as good as its neighbours; and even the fifth gains next to nothing. (All or nearly all of these variants lower the rate, so that a sign that is right is no achievement: the question is their order. And the true effects are
-# of the rate of an element, while predictions have a floor: variants of a weak element look smaller than they are. That is one reason why the correlations are low, and not the only one: all models have such a floor, and some do better.) The column *all variants* has those that do nothing among them, about as many as do something: in motifs of inactive factors, in decoys, in neutral places. *Which* variants matter, the four models tell far better than how much those that matter do.
+# Averaging changes the mean of the four models by less than 0.01, and slightly for the worse. In the paper most models gained by it, on human sequences and effects measured in a laboratory. Here the four models have seen elements at every offset, which may be why; that is not tested. The fifth gains in one genome and loses a little in the others. (All or nearly all of these variants lower the rate, so that a sign that is right is no achievement: the question is their order. And the true effects are
+# of the rate of an element, while predictions have a floor: variants of a weak element look smaller than they are. That may be one reason why the correlations are low, and is not the only one: all models have such a floor, and some do better.) The column *all variants* has those that do nothing among them, about as many as do something: in motifs of inactive factors, in decoys, in neutral places. *Which* variants matter, the four models tell far better than how much those that matter do.
 #
 # Does the usual score, the correlation over a whole chromosome, rank models as their variant scores do? Toneyan et al. found that it does. Each dot is a model, and each cross the fifth one; compare those of one colour, which share a genome.
 
@@ -1098,8 +1103,8 @@ if simulated:
     )
 
 # %% [markdown]
-# Among the four models of a genome that were trained on the grid, the higher correlation over the chromosome tends to go with the better variant scores, as in the paper. The fifth breaks the rule: trained on centred peaks, it knows next to nothing of a chromosome, and orders variants best on average (in one of the genomes, two of the four do better), perhaps because they are shown to it in the middle, where its peaks were. A correlation over a chromosome is ruled by where peaks are and how tall; a
-# variant score asks for differences within one. With four models a genome, two of each head, this is a tendency and no more. And the exception goes when variants without effect are asked about as well: over all variants the fifth model is the last, and the order is nearly that of the chromosome's correlations. If variants are what you want, score variants.
+# Among the four models of a genome that were trained on the grid, the higher correlation over the chromosome goes with the better variant scores in two of the genomes, as in the paper; in the other one, the model with the highest correlation scores variants worst of the four. The fifth breaks the rule everywhere: trained on centred peaks, it knows next to nothing of a chromosome, and orders variants best on average (in one of the genomes, two of the four do better; and it gets the sign right in little more than half), perhaps because they are shown to it in the middle, where its peaks were. A correlation over a chromosome is ruled by where peaks are and how tall; a
+# variant score asks for differences within one. With four models a genome, two of each head, that is no more than a tendency. And the exception goes when variants without effect are asked about as well: over all variants the fifth model is the last, and the order is nearly that of the chromosome's correlations. If variants are what you want, score variants.
 #
 # <div class="alert alert-warning"><b>Caution.</b> The variants here lie where a model has been told to look: in elements like those that it learned from, with effects that the simulation is sure of. Measured effects of human variants are noisy, and most variants do nothing; there the question is which of them to look at, and a correlation is not the answer to it.</div>
 #
@@ -1155,8 +1160,9 @@ in_natural, in_shuffled, in_permuted = ..., ..., ...
 # %% tags=["check"]
 pairs_cg = [int(((codes[:, :-1] == 1) & (codes[:, 1:] == 2)).sum()) for codes in (natural, shuffled)]
 hint = "C is 1 and G is 2. rng.permuted(natural, axis=1) permutes each row; CG is rarer in the genome than its bases would have it."
+in_rows = ((natural == 1).sum(axis=1) * (natural == 2).sum(axis=1)).sum() / natural.shape[1]  # expected
 given = in_natural if in_natural is ... else (in_natural, in_shuffled, in_permuted)
-check(given, lambda x: list(x[:2]) == pairs_cg and 1.3 * x[0] < x[2] < 10 * x[0], hint)
+check(given, lambda x: list(x[:2]) == pairs_cg and abs(x[2] / in_rows - 1) < 0.05, hint)
 
 # %% tags=["solution"]
 permuted = np.random.default_rng(1).permuted(natural, axis=1)
@@ -1165,7 +1171,7 @@ in_natural, in_shuffled, in_permuted = (
 )
 check(
     (in_natural, in_shuffled, in_permuted),
-    lambda x: list(x[:2]) == pairs_cg and 1.3 * x[0] < x[2] < 10 * x[0],
+    lambda x: list(x[:2]) == pairs_cg and abs(x[2] / in_rows - 1) < 0.05,
     "",
 )
 
@@ -1175,8 +1181,8 @@ check(
 # - An attribution map shows what the model reacts to in one window. It is a source of hypotheses, and no test of them.
 # - Marginalise: put the pattern into many shuffled sequences, with controls that should do nothing, and report the difference.
 # - Effects are effects on the model. What went with activity in training, the model will call a cause.
-# - Ask about cooperation on a scale on which independent sites add up: the logarithm, above the floor.
-# - Score a variant in more than one window; report by how much the windows disagree.
+# - Ask about cooperation on a scale on which independent sites add up: the logarithm, above the floor; and beside a pair that is known not to cooperate.
+# - To average variant scores over shifted windows is common advice. Here it did not help: test it against known effects before you pay for it.
 #
 # ## Further reading
 #

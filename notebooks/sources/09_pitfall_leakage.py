@@ -106,7 +106,7 @@ assert all(by_hand.get_group(part).reset_index(drop=True).equals(helper[part]) f
 pd.DataFrame({how: pd.Series(part).value_counts() for how, part in parts.items()}).loc[list(helper)]
 
 # %% [markdown]
-# The parts are of the same size, and the helper's split by chromosome is ours. Look at a few thousand base pairs of chr1 under the random split. For one red bar, how many blue bars share bases with it?
+# The parts are of the same size, and the helper's split by chromosome is ours. Look at a few thousand base pairs of chr1 under the random split (rows are for legibility only). For one red bar, how many blue bars share bases with it?
 
 # %%
 first = here.table["start"].to_numpy()[0]
@@ -162,7 +162,8 @@ for how, part in parts.items():
 
 # %%
 train, test = (here.words[parts["random"] == part] for part in ("train", "test"))
-some = test[:200]
+drawn = np.sort(np.random.default_rng(first_seed).permutation(len(test))[:200])
+some = test[drawn]
 squared = (some**2).sum(axis=1)[:, None] - 2 * some @ train.T + (train**2).sum(axis=1)
 distance = np.sqrt(np.sort(squared, axis=1)[:, :5])
 memoriser = neighbors.KNeighborsClassifier(5, weights="distance")
@@ -172,15 +173,18 @@ assert np.allclose(memoriser.kneighbors(some)[0], distance, rtol=1e-3)
 # %%
 places = {part: here.table[parts["random"] == part].reset_index(drop=True) for part in ("train", "test")}
 nearest = places["train"].iloc[squared.argmin(axis=1)].reset_index(drop=True)
-asked = places["test"][: len(some)]
+asked = places["test"].iloc[drawn].reset_index(drop=True)
+labels = {part: here.labels[parts["random"] == part] for part in places}
+alike = (labels["train"][squared.argmin(axis=1)] == labels["test"][drawn]).mean()
 twins = (nearest["chrom"] == asked["chrom"]) & ((nearest["start"] - asked["start"]).abs() < window)
 print(f"the nearest training window overlaps the test window in {twins.mean():.0%} of {len(some)} cases")
+print(f"and has the same label in {alike:.0%}")
 
 # %% [markdown]
-# The distances agree with scikit-learn's. When windows overlap, the nearest neighbour in *words* is nearly always the nearest neighbour on the *chromosome*, which mostly has the same label.
+# The distances agree with scikit-learn's. When windows overlap, the nearest training window in *words* is nearly always one that shares bases with the test window, and it mostly has the same label.
 #
 # Real models can memorise too, more or less. We compare five: a logistic regression, random forests whose trees may have few, more, or any number of leaves, and the memoriser. The forests differ in nothing but their size. (All
-# see the counts of five-letter words; a weak penalty or another number of trees would change the scores, not the question.)
+# see the counts of five-letter words; a weaker penalty or another number of trees would change the scores, not the question.)
 
 
 # %%
@@ -261,13 +265,13 @@ findings.record("F26b", flattery["forest, any leaves"] - flattery["forest, 8 lea
 # %% [markdown]
 # The order of the models is the worst of it. Whoever chooses a model by the random split chooses the one that remembers best.
 #
-# <div class="alert alert-warning"><b>Caution.</b> A random split is not wrong in itself. If windows do not overlap, and nothing else ties them together, it may do little harm. The null world of this finding is such a genome: there no harm was shown, nor was it ruled out.
+# <div class="alert alert-warning"><b>Caution.</b> A random split is not wrong in itself. If windows do not overlap, and nothing else ties them together, it may do little harm. In the null world of this finding ([nulls.md](nulls.md)) the windows lie side by side: there no harm was shown, nor was it ruled out.
 # But "do not overlap" must hold for everything that a model reads. If jitter or flanks widen the window, the wider one counts.</div>
 #
 # ## 3 · When whole chromosomes are not enough
 #
 # Split by chromosome, then? Genomes copy themselves. A *segmental duplication* is a stretch of many kilobases that occurs twice, often on two chromosomes, and the copy brings its regulatory elements along. Here is a genome in which
-# copies make up 18 % (three times the human share, to see the effect clearly), and all of them land on another chromosome, because copies on the same one cannot cross the split. Windows lie side by side.
+# copies make up 18 %, and with their origins about a third of the genome is duplicated (some five times the human share, which counts both, to see the effect clearly), and all of them land on another chromosome, because copies on the same one cannot cross the split. Windows lie side by side.
 
 # %%
 COPIES = {"chromosome_length": 800_000, "duplication_elsewhere": 1.0}
@@ -402,7 +406,7 @@ ways = copies_experiment("F27a")
 print(f"{len(numbers)} genomes x {ways['training'].nunique()} training sets of equal size")
 
 # %% [markdown]
-# On the left, test windows that were copied from or to another chromosome; on the right, the rest. If it is the copies that leak, only the left panel may show a difference. Compare rows, not panels: copied windows hold fewer peaks, so a guess scores less there.
+# On the left, test windows that were copied from or to another chromosome; on the right, the rest. If it is the copies that leak, only the left panel may show a difference. Compare rows, not panels: copied windows hold fewer peaks (in this simulation no element lies across the edge of a copied stretch), so a guess scores less there.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.6), sharex=True, sharey=True)
@@ -436,10 +440,10 @@ added = summarise((inside["split by chromosome"] - inside["answer key"]).fillna(
 print(f"auPRC in copied test windows: {effect_text(*added[:3])} (95 % interval over {added.seeds} seeds)")
 
 # %% [markdown]
-# So the answer depends on the question. A score on a whole chromosome changes with the share of it that was copied; a score on duplicated genes would change much more.
+# So the answer depends on the question. A score on a whole chromosome changes with the share of it that was copied; on the copied windows alone it changed much more. And the homology-aware split closes the leak within the margin, not to nothing: windows that were copied by less than half, which the sketches miss, may be why.
 #
 # <div class="alert alert-warning"><b>Caution.</b> How much a copy adds depends on how much of the genome is copied, and on the model: a memoriser is a detector, not a typical model. And related sequence is not always a leak. If you mean to apply
-# the model to duplicated genes, they belong into the test. Say which question the split asks, and report the score with and without.</div>
+# the model to duplicated genes, they belong in the test. Say which question the split asks, and report the score with and without.</div>
 #
 # ## 4 · Steps that ran before the split
 #
@@ -468,7 +472,7 @@ print(f"the {KEPT} features kept of {FEATURES:,} have |t| of at least {np.sort(n
 # %% [markdown]
 # In a single test such a t would be convincing. Among thousands of features some reach it by luck, and this luck was found with the help of *all* labels, those of the later test samples included.
 #
-# The control is a step that also runs before the split but reads no label: scaling each feature to a standard deviation of 1. Is that a leak, too? Formally yes: the test samples take part in the mean. We shall see what it is worth.
+# The control is a step that also runs before the split but reads no label: scaling each feature to a standard deviation of 1. Is that a leak, too? Formally yes: the test samples take part in the mean and the standard deviation. We shall see what it is worth.
 # For the null world of the control we need a scaler that does read labels:
 
 
@@ -528,8 +532,7 @@ axis.set(
     xlabel="cross-validated auROC on random labels", xlim=(0.2, 1.02), title="Only one order finds a signal"
 )
 plots.show(
-    figure,
-    "Selection before the split lies far above the dashed line at 0.5; the three other conditions scatter around it.",
+    figure, "Selection before the split lies far above the dashed line at 0.5; the three others lie about it."
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -542,10 +545,10 @@ display(findings.record("F28a", table["selection"][select] - 0.5, dataset=data))
 findings.record("F28b", table["scaling"][PLACES[0]] - table["scaling"][PLACES[1]], dataset=data)
 
 # %% [markdown]
-# What counts is whether a step reads the labels of test samples. Look at the two rows of scaling: dot by dot they are nearly the same.
+# What counted here was whether the step reads the labels of test samples. Look at the two rows of scaling: dot by dot they are nearly the same. (Both have a mean slightly under 0.5. That is chance: they share the same ten sets of noise.)
 #
 # <div class="alert alert-warning"><b>Caution.</b> That scaling did nothing here does not make it right. A scaler, a principal component or a normalisation that is fitted on all samples carries whatever sets the test samples apart, such as a batch
-# (lesson 12). A pipeline costs nothing and is always right.</div>
+# (lesson 12). A pipeline costs little, and keeps every fitted step on the training side. It cannot mend a wrong split.</div>
 #
 # ## 5 · The leak report
 #
@@ -588,7 +591,7 @@ found = report.table[report.table["unit"].isin(["windows", "rows"])].set_index("
 found.assign(planted=[25, 25 + 15, 12])[["planted", "count", "of"]]
 
 # %% [markdown]
-# All four were found. Windows that are listed twice count as near-duplicates too, which they are; compare the middle row with that in mind. The preprocessing line comes from fitting the step once more on training rows only and comparing what it has
+# All four were found, the fitted step in the report's last line. Windows that are listed twice count as near-duplicates too, which they are; compare the middle row with that in mind. The preprocessing line comes from fitting the step once more on training rows only and comparing what it has
 # learned: it names the rows that explain the values at hand. The report cannot know about a leak that is not in these tables, such as a model that was pre-trained on the test chromosome.
 #
 # ## Exercises
@@ -657,7 +660,7 @@ check(seen_test_rows, lambda answer: fitted_on[answer] == 100, "")
 # - Split before anything else, by the unit that must be new: a chromosome, a donor, a family of related sequence. Not by window.
 # - Windows that overlap leak through a random split, and the leak rewards the model that remembers best.
 # - Whole chromosomes do not separate copies of one sequence. Compare sequence, group what is alike, and never divide a group.
-# - A step that reads labels belongs into the pipeline. So does any other, because it costs nothing.
+# - Every fitted step belongs in the pipeline, above all one that reads labels.
 # - A memoriser that scores well is a warning; a leak report says where to look.
 #
 # ## Further reading

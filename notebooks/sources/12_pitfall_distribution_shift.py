@@ -21,7 +21,7 @@
 # **You will learn**
 #
 # - how to measure what a new batch, cell type or assay costs, with a control that tells the shift from a harder task;
-# - what batch correction and surrogate variables estimate, when they help, and when they take the biology out with the batch;
+# - what batch correction estimates, and what a hidden factor is, when they help, and when they take the biology out with the batch;
 # - why a model that never saw silent regions cannot be used on whole chromosomes, and how to normalise without looking at the test set.
 #
 # **Time:** 60 minutes to read and try; runs in about three minutes. **Before this:** lessons 01, 09 and 11.
@@ -120,7 +120,7 @@ plots.show(
 )
 
 # %% [markdown]
-# A batch moves thousands of windows together, along a direction of its own. Now the task of lesson 11: patients and controls. In patients, a share of the cells is of type B. Every donor differs from the others by chance. All libraries have
+# A batch moves a thousand windows together, along a direction of its own: along GC, and, in the cloud off the line, up or down in windows with open elements. Now the task of lesson 11: patients and controls. In patients, a share of the cells is of type B. Every donor differs from the others by chance. All libraries have
 # the same depth here, so that depth is not the matter.
 #
 # How large a share? A drop can only be seen where a model is good and not perfect. So we looked at libraries of *one* batch, on other genomes than those below, and took the share among 2.5, 5, 10, 15 and 20 % whose cross-validated auROC
@@ -219,17 +219,17 @@ axis.set(xlabel="first component", ylabel="second component", title="The first c
 axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 plots.show(
     figure,
-    "Libraries by their first two components: two groups of colours side by side; shapes are mixed within each.",
+    "Libraries by their first two components: the batches lie left and right; within each, controls lie mostly above patients.",
 )
 
 # %% [markdown]
-# The methods with famous names do this with more care. The first two estimate *hidden factors* that many features share, and that the known variables do not explain; the third does without:
+# The second component goes with the class: a method that takes out two components would take out much of what we look for. The methods with famous names do this with more care. The first two estimate *hidden factors* that many features share, and that the known variables do not explain; the third does without:
 #
 # - **SVA**, surrogate variable analysis (Leek & Storey 2007): fit the class first, and look for components in what is left over, weighted towards features that the class does not change.
 # - **PEER** (Stegle et al. 2012): a Bayesian factor analysis that decides how many factors there are.
 # - **ICE**, inter-sample correlation emended (Kang et al. 2008): no factors at all; libraries that resemble each other over all features are taken as partly dependent when a variable is tested.
 #
-# None of them knows what such a common pattern *is*. If patients differ from controls in thousands of windows, that is a factor too.
+# None of them knows what such a common pattern *is*. If patients differ from controls in thousands of windows, that is a factor too, unless the class is fitted first, as SVA does, and that fails where batch and class go together. We run none of the three: the first component stands in for them below.
 #
 # ## 3 · What another batch costs, and what correction gives back
 #
@@ -343,7 +343,7 @@ display(
 findings.record("F35a", (plain.set_index("seed")["home"] - plain.set_index("seed")["abroad"]), dataset=data)
 
 # %% [markdown]
-# At home the model looks better than it is abroad. Within each of the new batches it is about as good as at home: the *order* of libraries survives, but each batch moves all its scores up or down, and a pool of batches, or a fixed threshold, mixes them.
+# At home the model looks better than it is abroad. Within each of the new batches it is about as good as at home: the *order* of libraries survives, but each batch moves all its scores up or down, and a pool of batches mixes them. (A fixed threshold should suffer likewise; we did not test it.)
 # A model of eight batches has learned to ignore what batches do, and needs no correction. With batch means taken out the model of one batch is as good. The first component of libraries of a *single* batch is not a batch, so taking it out cannot do the same.
 #
 # The same with the share of lesson 11, where the task is easier and there is less to lose:
@@ -353,6 +353,8 @@ easier = tables["10 % of type B"]
 easier.groupby(["trained on", "way"], sort=False)[["home", "abroad", "within each batch"]].mean().round(3)
 
 # %% [markdown]
+# Here the first component gives back most of what is lost, where it gave back a part before. So what it helps depends on the task.
+#
 # ### When batch and class go together
 #
 # So far the classes were balanced in each batch. Now a study of two batches, in which most patients came in the second. We compare four ways, and test on libraries of the same two batches with the classes balanced. One way is new: the linear model is
@@ -410,13 +412,16 @@ plots.show(
     "auROC of the class after four ways of correction, where batch and class are unrelated and where they go together.",
 )
 
+# %% [markdown]
+# The table adds a column, *batch*: how well the same score tells the two batches apart, whichever way round. Chance gives a little over 0.5.
+
 # %% tags=["nbval-ignore-output"]
 confounded.groupby(["patients in batch 1", "way"], sort=False)[["class", "batch"]].mean().round(2)
 
 # %% [markdown]
 # Left, where batch and class are unrelated, all ways are alike: a linear model with both batches in training has no use for the batch. Right, the plain model has learned the batch: its score tells the batches apart. Taking the batch means out helps most, and
 # does not come back to the left panel, because the mean of a batch is nearly the mean of a class: some of the class goes with it. Telling the linear model what to keep is right in principle, but then the effect of the batch has to be estimated from the few
-# libraries on the other side, and what is left of it is enough for a classifier. The first component is the batch here too, as in section 2, and so nearly the class. But a single direction, estimated from few libraries, is not all that a batch does: without it the score still tells the batches apart almost without fault, and little is gained. Means are taken out of every window, which leaves less.
+# libraries on the other side, and what is left of it is enough for a classifier. The first component is probably the batch here too, as in section 2, and so nearly the class. But a single direction, estimated from few libraries, is not all that a batch does: without it the score still tells the batches apart almost without fault, and little is gained. Means are taken out of every window, which leaves less.
 #
 # And if *all* patients came in one batch, and all controls in the other? Take the batch means out, and ask how far the two classes are still apart. Then tell the model to keep the class.
 
@@ -445,7 +450,7 @@ except InputError as error:
 # (Turing report 2.2.3), after quantile normalisation. What does that cost?
 #
 # Both simulated assays look at the same elements. The second one, in the manner of DNase-seq, sees them *compressed*: an element that is four times as open as another has not four times, but 4^0.75 = 2.8 times as many fragments. It also
-# favours fragments rich in G and C, and spreads a little wider. The target is an active histone mark in the manner of H3K27ac: nucleosomes to both sides of an element, as many as the element is open. Depth is equal, and each track is scaled to a
+# favours fragments rich in G and C, and spreads a little wider. The target is an active histone mark in the manner of H3K27ac: DNA is wound around *nucleosomes*, which are made of histones, and a chemical mark on these tells active elements. Here it is spread about three times as widely around an element as openness, and is as strong as the element is open. (A real one dips in the middle, where no nucleosome is.) Depth is equal, and each track is scaled to a
 # mean of 1, so that neither depth nor the length of fragments is the matter.
 
 # %%
@@ -545,14 +550,14 @@ plots.show(
 )
 
 # %% [markdown]
-# The model is a boosted forest that reads accessibility in a bin and in five bins to either side, and counts of short words there. It is trained with one library of the first assay. On the held-out chromosome it is given:
+# The model is a set of gradient-boosted trees that read accessibility in a bin and in five bins to either side, and counts of short words in the bin and its neighbours. It is trained with one library of the first assay. On the held-out chromosome it is given:
 #
 # - **a new library** of the same assay, the control;
 # - the **second assay** as it is;
 # - the second assay, **normalised** with a reference from training.
 #
 # A second control is a model that was *trained on* the second assay, and reads it. Then two ways to do it wrongly: with a **reference from the test** chromosome, to which the training track is brought before a model is trained; and **stretch by stretch**,
-# where each 20 kb of the test chromosome is normalised by itself, as happens when a track is cut into batches first.
+# where each 20 kb of the test chromosome is normalised by itself, as happens when a track is cut into pieces first.
 
 
 # %%
@@ -639,6 +644,7 @@ findings.record("F37b", wide["second assay, normalised"] - wide["second assay"],
 
 # %% [markdown]
 # The second assay costs something on average, but the genomes differ by more than that. The model that was *trained* on the second assay is hardly better off, so there is no sign that the exchange, and not what this assay sees, is to blame.
+# The level hardly moves either: the second assay is a few per cent above the control, and normalisation takes that away.
 # Normalisation gives the right distribution and does not improve the correlation. That is no contradiction: it keeps the order of bins, and the preference for GC is a matter of order.
 #
 # Of the two wrong ways, the reference from the test does no harm to the score here. It is still wrong: training now depends on the test set, and the model would have to be trained anew for each new sample. Stretch by stretch does much harm, because each
@@ -660,7 +666,7 @@ for power in (power for power in (1.0, 0.75, 0.5, 0.25) if second == "dnase"):
 pd.DataFrame(rows).T.rename_axis("power")
 
 # %% [markdown]
-# The more the assays differ, the more is lost. Normalisation brings back a part where the compression is strong, and never most of it. In the row whose correlation is nearest to that of the report, the loss is clear, and what comes back is not.
+# Without any compression, as much is lost on average as at 0.75: so there the loss is mostly due to what else differs, such as GC and spread. From 0.5 on, stronger compression costs more. Normalisation brings back a part where the compression is strongest, and never most of it. In the row whose correlation is nearest to that of the report, the loss is clear, and what comes back is not.
 #
 # <div class="alert alert-warning"><b>Caution.</b> Normalisation makes the <i>distribution</i> right, whatever the reason for which it differs. If the new cells really have more open chromatin than the training cells, or if the piece of the track that is
 # normalised holds more of it, that difference is erased with the rest. Give a whole track at once, with a reference from training, and ask whether the cells may differ.</div>
@@ -732,7 +738,7 @@ print(f"lost by another batch, Pearson r: {effect_text(*by_batch[:3])} over {by_
 findings.record("F35b", lost("A", "B"), dataset=data)
 
 # %% [markdown]
-# Read the table along its columns: in the column of B, the network of A against the network of B. Another batch of the same cells costs a sequence model next to nothing, although it cost the classifier of section 3 much: what a batch does to a whole
+# Read the table along its columns: in the column of B, the network of A against the network of B. Another batch of the same cells costs a sequence model next to nothing. (The classifier of section 3 lost something, by another score and over more batches: compare the direction, not the size.) What a batch does to a whole
 # library hardly changes where on the genome the peaks are. Another cell type changes just that.
 #
 # Is that the network's fault? A simulation knows the rates that libraries are drawn from. The best that a perfect model *of A* could score on each library of the first genome:
@@ -757,14 +763,14 @@ pd.Series(perfect, name="Pearson r of the true rate of A").to_frame().T
 # ## 6 · Without silent regions
 #
 # To save time, and to have something to learn in every example, one often trains on bins with signal only: in the book that this course grew from, a threshold keeps about a tenth of all bins, and the others are dropped. What does such a model say of the
-# rest of the chromosome? Four networks with an equal number of steps, on cell type A:
+# rest of the chromosome? Four networks with about the same number of steps, on cell type A:
 #
 # - **all bins**: windows from anywhere;
 # - **active windows and as many others**, all their bins: the network of section 5;
 # - **active windows**, all their bins;
 # - **bins above the threshold**: windows that hold any, and in them nothing but bins above it counts.
 #
-# The threshold keeps a tenth of the training bins. In the last one, a bin below it is made missing (NaN), and has a weight of zero in the loss. By hand:
+# The threshold keeps a tenth of the training bins; we call the other bins *silent*, though some signal is in them. In the last one, a bin below it is made missing (NaN), and has a weight of zero in the loss. By hand, for a mini-batch:
 
 # %%
 KEPT_SHARE = 0.1
@@ -838,7 +844,7 @@ for seed, (truth, above, predictions) in of_seed.items():
 regimes = pd.DataFrame(rows)
 
 # %% [markdown]
-# First look at a stretch of the held-out chromosome of the first genome, with the same scale in each row. The dashed line is the threshold.
+# First look at a stretch of the held-out chromosome of the first genome, with the same scale in each row, in fragments over each base. The dashed line is the threshold.
 
 # %%
 truth, above, predictions = of_seed[first_seed]
@@ -862,7 +868,7 @@ figure, axis = plt.subplots(figsize=(7, 2.4))
 plots.every_condition(regimes, "trained on", "silent bins", axis=axis)
 axis.axvline(1, linestyle="--", color="0.6", linewidth=1)
 axis.set(xscale="log", xlabel="mean predicted / mean observed in silent bins (log scale)")
-axis.set_title("Too much signal where there is none")
+axis.set_title("Too much signal in silent bins")
 axis.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
 axis.minorticks_off()
 plots.show(figure, "Ratio of predicted to observed signal in silent bins for four choices of training data.")
@@ -889,8 +895,8 @@ print(
 # %% [markdown]
 # Hardly more than was observed. So the choice of bins explains little of what the networks add; the network of all bins adds a little more, because no network finds every peak, and what it cannot place it spreads.
 #
-# <div class="alert alert-warning"><b>Caution.</b> Balanced training is no mistake: it can make a better model for the same number of steps, as the correlations show. But then the level has to be mended before the predictions are used on whole chromosomes, with a factor from
-# windows in their true share, as in lesson 02 for probabilities. And a correlation over peaks alone would have shown none of this.</div>
+# <div class="alert alert-warning"><b>Caution.</b> Balanced training is no mistake: it can make a better model for the same number of steps, as the correlations show. But then the level is wrong on a whole chromosome. A factor from windows in their true share mends
+# its mean, and no more: it lowers the peaks with the silence (divide the first two columns of the table by the third). Report the level in both. And a correlation over peaks alone would have shown none of this.</div>
 #
 # ## 7 · Ten questions
 #
@@ -926,9 +932,8 @@ hint = "The rows after the first len(classes) are the patients. model.decision_f
 check(called, lambda share: abs(share - expected) < 0.005, hint)
 
 # %% tags=["solution"]
-called = np.mean(
-    model.decision_function(taken_out[len(classes) :]) > 0
-)  # their mean is now the training mean
+# Their mean is now the training mean, so the model splits them around 0, whatever they are.
+called = np.mean(model.decision_function(taken_out[len(classes) :]) > 0)
 check(called, lambda share: abs(share - expected) < 0.005, "")
 
 # %% [markdown]
@@ -965,8 +970,8 @@ check(cost, lambda value: abs(value - 0.175) < 1e-6, "")
 # ## Key points
 #
 # - A score at home says what to expect at home. Test in the batches, cell types and assays that the model is meant for, beside a model trained there.
-# - Train on several batches if you can. Where the batch is written down and holds both classes, take its means out; a hidden factor, here the first component, gave back little. Where batch and class are one, nothing helps.
-# - Silent regions belong into training and test in their true share.
+# - Train on several batches if you can. Where the batch is written down and holds both classes, take its means out; a hidden factor, here the first component, gave back a part at one share and most at the other, and cost a little with eight batches. Where batch and class are one, nothing helps.
+# - Test on silent regions in their true share, and train with some: a network that saw none predicts signal everywhere. After training with another share, check the level over whole chromosomes.
 # - Fit every normalisation on training data, and give it whole tracks.
 #
 # ## Further reading

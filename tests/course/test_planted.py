@@ -119,3 +119,12 @@ def test_chance_matches_are_what_looks_like_a_motif_and_was_not_planted() -> Non
     found = planted.chance_matches(codes, {"AP1": ""}, was_planted)
     assert [np.flatnonzero(row).tolist() for row in found] == [list(range(6, 17)), list(range(4, 15)), [], []]
     assert not planted.chance_matches(codes, {"GATA": ""}, was_planted).any()
+
+
+def test_flanks_lie_before_and_after_on_the_strand_of_the_motif() -> None:
+    columns = {"chrom": "chr1", "start": [100, 200, 300, 400], "end": [111, 211, 310, 410], "strand": ["+", "-", "+", "-"]}
+    places = pd.DataFrame({**columns, "motif": ["AP1", "AP1", "GATA", "GATA"]})
+    wide = planted.with_flanks(places)  # AG before and CT after AP-1; CTG after GATA
+    assert wide[["start", "end"]].to_numpy().tolist() == [[98, 113], [198, 213], [300, 313], [397, 410]]
+    assert wide.drop(columns=["start", "end"]).equals(places.drop(columns=["start", "end"]))
+    assert planted.with_flanks(places.iloc[:0]).empty
