@@ -175,15 +175,16 @@ def _draw_signal(axis: Axes, row: SignalRow, start: int) -> None:
 
 
 def _draw_intervals(axis: Axes, row: IntervalRow, start: int, end: int) -> None:
-    """One row of boxes; a strand, where there is one, is drawn as an arrow head."""
+    """One row of boxes; a strand, where there is one, is drawn as an arrow head in boxes that have room for it."""
     inside = row.table[(row.table["end"] > start) & (row.table["start"] < end)]
     left = inside["start"].clip(lower=start)
     width = inside["end"].clip(upper=end) - left
-    axis.barh(0.0, width, left=left, height=0.6, color=row.colour, linewidth=0)
+    axis.barh(0.0, width, left=left, height=0.6, color=row.colour, edgecolor=row.colour, linewidth=0.8)  # or narrow ones vanish
     middles = left + width / 2
     if "strand" in inside:
+        wide = width > (end - start) / 100
         for strand, marker in (("+", ">"), ("-", "<")):
-            chosen = middles[inside["strand"] == strand]
+            chosen = middles[(inside["strand"] == strand) & wide]
             axis.plot(chosen, np.zeros(len(chosen)), marker, color="white", markersize=3)
     if row.names and "name" in inside:
         for middle, name in zip(middles, inside["name"], strict=True):

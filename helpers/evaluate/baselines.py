@@ -255,7 +255,8 @@ def replicate_agreement(one: np.ndarray, other: np.ndarray) -> ReplicateAgreemen
 def rotated(values: np.ndarray) -> np.ndarray:
     """Turn a chromosome's signal by half its length: a control with the same values and the same neighbours in the wrong place.
 
-    What scores against it is a leak or a mistake, not knowledge of the sequence.
+    What scores clearly against it is a mistake in the scoring, or a trend along the chromosome: not knowledge of the sequence. A leak from
+    training into test it does not find.
 
     Parameters
     ----------

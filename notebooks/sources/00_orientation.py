@@ -66,7 +66,7 @@ world = "default"  # "null" switches off the cause of what is shown
 #
 # DNA has two strands, and its length is counted in *base pairs*, bp. Each letter pairs with one partner, A with T and C with G, and the strands run in opposite directions, so the second strand
 # carries no new information: it is the first one read backwards with every letter swapped for its partner. We call that the *reverse complement*. A
-# protein that recognises a word in DNA can find it on either strand, so a model must, too.
+# protein that recognises a word in DNA can find it on either strand, so a model should, too.
 #
 # Watch the last line: reading twice backwards brings the first sequence back.
 
@@ -103,7 +103,9 @@ print("encode, one_hot, reverse_complement: the same as by hand")
 # %% [markdown]
 # ## 2 · What is measured
 #
-# In a cell, most DNA is wound up tightly and cannot be read. Some stretches lie open, because proteins called *transcription factors* sit there and keep
+# A genome comes in long molecules, *chromosomes*. Some stretches are *genes*: a cell copies them, and makes proteins from most; how much it copies is the gene's *expression*. Others, the *regulatory elements*, change how much: *promoters* at a gene's start, *enhancers* further off. A *variant* is a place where people differ in a letter.
+#
+# DNA is wound around proteins, and both together are *chromatin*. In a cell, most of it is packed tightly and out of reach of other proteins. Some stretches lie open, mostly because proteins called *transcription factors* bind there and, with others, keep
 # them open. An *assay* such as ATAC-seq cuts DNA where it is open and sequences the pieces. Each piece, a *fragment*, is later found again on the genome,
 # so what an experiment gives is a long list of places. Where many fragments pile up, DNA was open.
 #
@@ -162,7 +164,7 @@ alt = f"{len(near)} fragments as bars, dense in the middle of 1.4 kb, and below 
 plots.show(figure, alt)
 
 # %% [markdown]
-# That curve is what the models of this course learn to predict, from nothing but the letters below it. It is a *count*, so it is noisy: draw the
+# That curve, or something made of it, is what most models of this course learn to predict, from nothing but the letters below it. It is a *count*, so it is noisy: draw the
 # fragments again, in a second experiment on the same cells, and it will look a little different.
 #
 # ## 3 · The genome, with its answer key
@@ -185,7 +187,7 @@ rows = [plots.SignalRow(f"cell type {cell}", tracks[cell], 32, "fragments", top=
 for (label, kind), colour in zip(shown.items(), colours, strict=True):
     rows.append(plots.IntervalRow(label, key[key["kind"] == kind], colour))
 figure = plots.genome_browser(held_out, left, right, rows, "Two cell types, one sequence, and the answer key")
-alt = "ATAC coverage of cell types A and B over 30 kb: some elements have a peak in both, some in one. Motif instances cluster inside elements."
+alt = "ATAC coverage of cell types A and B over 30 kb: some elements have a peak in both, some in one, most in neither. Motif instances cluster inside elements."
 plots.show(figure, alt)
 
 # %% [markdown]
@@ -233,7 +235,7 @@ print(f"the best word there could be: {motif.best_score:.1f} bits")
 
 # %% [markdown]
 # Now the answer key for the same element: which instances were planted, on which strand, how well each fits its factor, and how often it is bound.
-# *Occupancy*, the probability that an instance is bound, rises with the score: a word that fits badly is bound seldom. Compare scores only within one
+# *Occupancy*, the probability that an instance is bound, rises with the score (look at the AP1 sites), in a cell in which the factor is fully active. All of these fit well; a word that fits badly is bound seldom. Compare scores only within one
 # factor: a longer or pickier motif reaches higher ones.
 
 # %%
@@ -242,8 +244,8 @@ instances[["motif", "start", "end", "strand", "score", "occupancy"]].round(2).re
 
 # %% [markdown]
 # How open an element is in a cell type adds up, on the logarithmic scale, from its instances: what a factor contributes, times how active the factor is in
-# that cell type, times the occupancy. A pair of AP1 sites close to each other counts more than the two alone. On top comes a part that the sequence does
-# *not* explain: an effect of the place, shared by all cell types. Real data has such effects, too, and lesson 10 is about what they do to evaluation.
+# that cell type, times the occupancy. A pair of AP1 sites close to each other counts more than the two alone. The bases beside some motifs count a little, too. On top comes a part that the sequence does
+# *not* explain: an effect of the place, shared by all cell types, and a smaller one of its own in each cell type. Real data has such effects, too, and lesson 10 is about what they do to evaluation.
 #
 # Here is what the cell types differ in. Read a row: where is that factor active?
 
@@ -274,7 +276,7 @@ plots.show(figure, alt)
 print(f"correlation over {len(elements)} elements: {agreement:.2f}")
 
 # %% [markdown]
-# Even a model that knew the truth would not predict the measurement exactly: fragments are drawn at random, some places sequence badly because of their GC
+# At the lower left the band goes flat: some fragments fall everywhere, open or not, and this *background* hides how closed an element is. Even a model that knew the truth would not predict the measurement exactly: fragments are drawn at random, some places sequence badly because of their GC
 # content, the share of G and C, and where a stretch occurs twice in the genome, its fragments cannot be placed and are lost. So there is a ceiling below 1, and a
 # model's score means little until it is held against a floor and a ceiling.
 #
@@ -347,7 +349,7 @@ alt = "Effects by seed: as simulated, all lie right of the least effect of 0.1; 
 plots.show(figure, alt)
 
 # %% [markdown]
-# The claim survives its control. With the cause, the effect is there in every seed. Without it, what is left is far below what would matter. Compare it with the
+# The claim survives its control. With the cause, the effect is there in every seed. Without it, what is left stays below the least effect. It is not zero: compare it with the
 # third world: that difference is what batch, depth and the elements' own variation add.
 # In the lessons this is shown in a box that starts
 # with an F and a number. [findings.yml](findings.yml) lists them all, with the least effect of each, and says where each claim comes from. Several come
@@ -379,8 +381,8 @@ palindromes = sum(reverse_complement("".join(word)) == "".join(word) for word in
 check(palindromes, lambda n: n == 4**3, "")
 
 # %% [markdown]
-# **2.** Is open chromatin richer in G and C? The share of G and C among the bases is called *GC content*. Compute the GC fraction of all bases that lie in elements of the held-out chromosome (`elements`), and
-# that of the whole chromosome, without counting N. Give the difference.
+# **2.** Are regulatory elements richer in G and C? The share of G and C among the bases is called *GC content*. Compute the GC fraction of all bases that lie in elements of the held-out chromosome (`elements`), and
+# that of the whole chromosome, without counting N. Give elements minus chromosome. (It is an answer about this simulation.)
 
 # %% tags=["exercise"]
 gc_difference = ...
@@ -449,7 +451,7 @@ print("c: the mean is large, and so is the spread: nothing can be said")
 # - A DNA sequence has two readings. With the order A, C, G, T, the other strand is 3 minus the code, reversed.
 # - An assay gives fragments; their pile-up is a noisy count, which follows how open the DNA is.
 # - What opens DNA is words in context: the same motif may act in one cell type, not in another, and not at all outside an element.
-# - A finding is an effect with an interval over seeds, a least effect fixed beforehand, and a null world in which it must fail.
+# - A finding is an effect with an interval over seeds, a least effect fixed beforehand, and a null world, in which it must not hold.
 #
 # ## Further reading
 #

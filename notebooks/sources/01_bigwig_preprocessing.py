@@ -103,7 +103,7 @@ print(f"errors expected per read of {errors.shape[1]} bases: {errors.sum(axis=1)
 
 # %% [markdown]
 # The end of a read is less certain than its start: the chemistry loses step. Aligners use these scores to place each read on the genome. What
-# comes back from the aligner, for a read pair, is a *fragment*: chromosome, start and end of the piece of DNA that was sequenced. From here on the
+# comes back from the aligner, for a *read pair* (a piece is usually read from both ends), is a *fragment*: chromosome, start and end of the piece of DNA that was sequenced. From here on the
 # letters of the reads no longer matter, only where they fell.
 #
 # ## 2 · From fragments to a signal track
@@ -147,7 +147,7 @@ print(
 # - **-log10 p** is a surprise: the probability that a Poisson variable with mean lambda exceeds what was observed, on a scale where 2 means one in a
 #   hundred and 5 one in a hundred thousand.
 #
-# Lambda is taken as the largest of the genome's average and the averages around the base, in a control library where there is one.
+# Lambda is taken as the largest of the chromosome's average (MACS takes the genome's) and the averages around the base, in a control library where there is one.
 
 # %%
 controls = with_fragments.by_role("control")
@@ -395,8 +395,8 @@ sweep = pd.DataFrame(sweep, columns=["depth", "threshold", "seed", "share"])
 sweep.pivot_table(index="depth", columns="threshold", values="share", sort=False).round(4) if depths else None
 
 # %% [markdown]
-# Compare each entry, a mean over seeds, with the least effect of 0.01. It is the threshold that decides: near 1, the smallest value that a covered base can have,
-# the two readings part; far above it, the bins that pass have hardly any uncovered base. (In the thinnest library the share falls again: many bins then hold no
+# Compare each entry, a mean over seeds, with the least effect of 0.01. In this sweep, made after the verdict, it is the threshold that decides: near 1, the smallest value that a covered base can have,
+# the two readings part; far above it, the bins that pass have hardly any uncovered base. (In the thinnest library the share falls again, probably since many bins then hold no
 # fragment at all, and both readings leave those below.) The rest of this lesson takes uncovered bases as zero, which is right for coverage and for -log10 p.
 #
 # <div class="alert alert-warning"><b>Caution.</b> This is coverage. A file of ratios or of -log10 p can hold values near zero in covered bases, and in a file that
@@ -455,7 +455,7 @@ plots.show(figure, alt)
 #
 # ## 7 · A threshold, and how much it keeps
 #
-# Training sets are often cut down to bins, or windows, with signal: -log10 p of at least 2, say, which would be one in a hundred by chance. How much is
+# Training sets are often cut down to bins, or windows, with signal: -log10 p of at least 2, say, which would be one in a hundred by chance for a single base (the mean over a bin has no such simple reading). How much is
 # left?
 
 # %%
@@ -507,7 +507,7 @@ findings.record("F03", by_depth["ratio"], dataset=data) if has_fragments else No
 
 # %% [markdown]
 # Two questions hide in that box. Does the share grow at all? It does if the interval lies above 1. Does it grow by as much as we said would matter? That is
-# what the verdict answers. Should it say no, ask again where it would say yes: here, with a larger contrast in depth, on three seeds.
+# what the verdict answers. Where is the answer clear? Below, the contrast in depth is varied, on three seeds: a description, chosen after the verdict, which it does not change.
 
 # %%
 some = list(numbers)[:3] if has_fragments else []
@@ -549,9 +549,9 @@ for label, base in {"busiest 500 bp": busiest, "tallest peak": centre}.items():
 
 # %% [markdown]
 # (The busiest place has the most fragments over 500 bp, the tallest peak the most over one base.) Where at least as many are expected as are seen, the control
-# library has the tower as well, so it says nothing about the cell. Kept in training, such a place weighs heavily in a squared error.
+# library has the tower as well, so it says nothing about the cell. Kept in training on *coverage*, such a place weighs heavily in a squared error. (In a track of -log10 p that knows a control it is taken out; without a control nothing would.)
 #
-# Peaks, where a caller has been run, say where signal is, and each has a *summit*, its highest point.
+# Peaks, where a caller has been run, say where signal is, and each has a *summit*, where the caller puts the highest point, here within some bases of it.
 
 # %%
 peak_file = next(iter(data.by_role("peaks").values()), None)
@@ -611,7 +611,7 @@ batches.on_epoch_end()
 print(f"the next epoch begins with the same windows: {np.array_equal(batches[0][0], first_epoch)}")
 
 # %% [markdown]
-# What could go wrong here, goes wrong in published code: offsets drawn once and then frozen, one coin for a whole batch, a target that is not reversed with its
+# (That shows that the order is new. Whether the *offsets* are new, too, would have to be asked with `shuffle=False`; lesson 04 does.) Mistakes are easily made here: offsets drawn once and then frozen, one coin for a whole batch, a target that is not reversed with its
 # sequence. Check the last one by hand: in a reversed window, the target must be the reverse of the track at that place.
 
 # %%
@@ -698,7 +698,7 @@ coarse = np.where(counted > 0, np.nansum(groups, axis=1) / np.maximum(counted, 1
 check(coarse, lambda c: np.allclose(c, by_loop, equal_nan=True, rtol=1e-4), "")
 
 # %% [markdown]
-# **3.** Section 7 kept bins by a threshold. Keep *windows* instead: how many of the training windows have a bin above `threshold`? `regions.windows_above` does it, from `prepared.signal(...)`.
+# **3.** Section 7 kept bins by a threshold. Keep *windows* instead: how many of the training windows have a bin strictly above `threshold`? `regions.windows_above` does it, from `prepared.signal(...)`.
 
 # %% tags=["exercise"]
 windows_kept = ...
@@ -718,7 +718,7 @@ print(f"{windows_kept:,} of {len(split.train):,} training windows")
 # ## Key points
 #
 # - A track is made: reads, fragments, coverage, then fold change or -log10 p. Know which one you have before you choose a loss or a threshold.
-# - Read exact means, not zoom summaries: narrow bins never come from them, wide ones may be off by several per cent.
+# - Read exact means, not zoom summaries: in a file like ours narrow bins do not come from them, and wide ones may be off by several per cent.
 # - Uncovered, zero and NaN are three things. Decide what uncovered means for each file.
 # - A threshold on -log10 p keeps more of a deeper experiment.
 # - Make the choices once, write them down with digests, and hold out whole chromosomes.

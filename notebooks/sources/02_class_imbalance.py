@@ -175,12 +175,12 @@ right_.axhline(truth.mean(), linestyle="--", color=plots.PALETTE["black"], linew
 right_.set(xlabel="recall", ylabel="precision", ylim=(0, 1.05), title="... until you look at what is called")
 for axis in (left, right_):
     axis.legend()
-alt = "Left: a ROC curve well above the diagonal. Right: the precision-recall curve of the same scores falls quickly towards the prevalence."
+alt = "Left: a ROC curve well above the diagonal. Right: the precision of the same scores is below one half nearly everywhere, and falls to the prevalence."
 plots.show(figure, alt)
 
 # %% [markdown]
-# Both numbers are true. auROC says that the model ranks well; auPRC says that a list made with it would mostly be wrong, because there are so many negatives to rank. Report both, with
-# the prevalence. Section 4 measures the gap on several genomes.
+# Dashed is a model that guesses. (The point at recall 0 and precision 1 is put there by the library.) Both numbers are true. auROC says that the model ranks well; auPRC says that a list made with it would mostly be wrong, because there are so many negatives to rank. Report both, with
+# the prevalence. Section 4 measures the gap on several genomes; this one is the hardest of them.
 #
 # ## 4 · Five remedies
 #
@@ -190,7 +190,7 @@ plots.show(figure, alt)
 # - **SMOTE**: make new positives *between* a positive and one of its nearest positive neighbours (Chawla et al. 2002).
 # - **ADASYN**: the same, with more of them where negatives are near (He et al. 2008).
 #
-# Look at what SMOTE makes, in the two words that the model weighs most. Real windows hold whole numbers of words (the dots are shaken a little, to be seen). What lies between them?
+# Look at what SMOTE makes, in the two words with the highest positive weights of the model. Real windows hold whole numbers of words (the dots are shaken a little, to be seen). What lies between them?
 
 # %%
 rng = np.random.default_rng(first_seed)
@@ -223,7 +223,7 @@ print(
 # A synthetic window may hold 1.4 copies of a word. No DNA sequence does. That is the price of interpolating between features, and it is why SMOTE cannot be used on sequence itself.
 #
 # All five go into a *pipeline*, so that resampling happens in `fit` alone: what is predicted on is never resampled. The question: do they rank better? Do their probabilities
-# mean what they say? For the second we take the **Brier score** (Brier 1950), the mean squared distance between a probability and what came true, 0 or 1. Always saying the prevalence scores prevalence x (1 - prevalence); a model that knows more should be below that.
+# mean what they say? For the second we take the **Brier score** (Brier 1950), the mean squared distance between a probability and what came true, 0 or 1. Always saying the prevalence scores prevalence x (1 - prevalence); a model that knows more should be below that. (It counts two things together: whether probabilities are right on average, and whether they tell windows apart. Section 5 shows the first alone.)
 
 # %%
 REMEDIES = {
@@ -323,7 +323,7 @@ plots.every_condition(results, "remedy", "Brier", axis=right_, colours=colours)
 right_.set(xlabel="Brier score (less is better)", title="Do probabilities come true?")
 plots.show(
     figure,
-    "auPRC of six rows, much alike; Brier scores: the row without a remedy far to the left of the five others.",
+    "auPRC of six rows: the row without a remedy has the highest mean, the seeds overlap; Brier scores: that row is far to the left of the five others.",
 )
 
 # %%
@@ -337,9 +337,11 @@ gain = table.drop(columns="none").max(axis=1) - table["none"]
 findings.record("F05a", gain, dataset=data)
 
 # %% [markdown]
+# So the remedies do not only fail to help: even the best of the five has a lower auPRC. In auROC (the table above) all six are alike: auPRC is decided at the top of the list, and that is where the remedies lose. This is one learner, one regularisation, and full balance; milder weights were not tried.
+#
 # ## 5 · What happened to the probabilities
 #
-# A model trained on balanced data learns that half of all windows are positive, and says so. Compare what is predicted with what is true: on the diagonal, a probability means what
+# A model trained on balanced data is told that half of all windows are positive. Most test windows still look negative to it, so its probabilities do not average one half; but they average several times the share of positives (the column *mean probability* of the table). Compare what is predicted with what is true: on the diagonal, a probability means what
 # it says. Each dot is a tenth of the test windows, from the least probable to the most.
 
 # %%
@@ -365,7 +367,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Without a remedy no tenth comes near a probability of one half, and none should: even among the windows that look best, most hold no summit. For each seed the *best calibrated* of the five remedies, against none:
+# Without a remedy no tenth comes near a probability of one half, and none should: even among the windows that look best, most hold no summit. A tenth is coarse, though: the last dot pools some hundred windows, and the few highest probabilities among them are too high without a remedy as well (by the curve of section 3, no threshold makes half of the calls right). For each seed the remedy with the *lowest Brier score*, against none:
 
 # %%
 table = experiment("F05b").pivot_table(index="seed", columns="remedy", values="Brier")
@@ -375,8 +377,8 @@ worse = table.drop(columns="none").min(axis=1) / table["none"]
 findings.record("F05b", worse, dataset=data)
 
 # %% [markdown]
-# Why do people report that balancing helps? Because they look at **F1**, the harmonic mean of precision and recall, at a threshold of 0.5. Balanced training moves the probabilities up, so more windows pass 0.5. Moving the threshold
-# instead, on the *validation* chromosome, does the same without touching the data:
+# One way in which balancing can seem to help is to look at **F1**, the harmonic mean of precision and recall, at a threshold of 0.5. Balanced training moves the probabilities up, so more windows pass 0.5. Moving the threshold
+# instead, on the *validation* chromosome, touches no data:
 
 # %%
 held = words_of(task, "validation")
@@ -391,14 +393,16 @@ for remedy in ("none", "class weights"):
 pd.DataFrame(rows).T.round(2)
 
 # %% [markdown]
+# On this one genome balancing changes F1 at 0.5 little, and the threshold much; with it, the two models are level. (It is one seed: a small difference says nothing.)
+#
 # <div class="alert alert-warning"><b>Caution.</b> This is said of models that use all examples and rank by a probability. A learner that stops before it has seen the rare class, such as a tree
-# that may not split on few positives, or a network whose batches hold none, does gain from balancing: the null world of F05a is such a learner. And undersampling can be worth it for speed
+# that splits only where much impurity goes, can gain from balancing: the null world of F05a is such a learner ([nulls.md](nulls.md)). And undersampling can be worth it for speed
 # alone. Then repair the probabilities (exercise 3).</div>
 #
 # ## 6 · Resampling before the split
 #
 # One order of steps is wrong, and common: balance the *whole* data set, then split it at random. Copies of one positive then lie on both sides, and the test asks for what was memorised. A
-# random forest shows it, because it can memorise. We use a random split of the held-out chromosomes' windows here, as most who do this do.
+# random forest shows it, because it can memorise. We use a random split of the held-out chromosomes' windows here.
 
 
 # %%
@@ -447,8 +451,8 @@ forests.groupby("oversampled", sort=False)[columns].mean().round(2)
 
 # %% [markdown]
 # Read the last column first: on windows that neither forest has seen, the wrong order gives no worse a model (it has trained on nearly every positive). It is the *report* that is wrong. It is
-# inflated by two things: the test part was balanced too, which alone can raise an auPRC, and it holds copies. The column in the middle tells the two apart. There positives are weighted so that they are as rare as in truth, and
-# what is left above the last column is the copies' share: here nearly all of it. The forest has stored the positives, and puts every copy above every negative, however many negatives there are.
+# inflated by two things: the test part was balanced too, which alone can raise an auPRC, and it holds copies. The column in the middle takes the first away: positives are weighted so that they are as rare as in truth. The score
+# hardly falls, so the copies alone are enough for it. That does not acquit the balance: at one negative for each positive, a score without any copy would come near its auROC. Either is enough, and the two shares do not add up. The forest has stored the positives, and puts every copy above every negative, however many negatives there are.
 
 # %% tags=["nbval-ignore-output"]
 honest = (
@@ -460,7 +464,7 @@ asked = forests.drop_duplicates("seed").set_index("seed")["reported"]
 findings.record("F06", asked - honest, dataset=data)
 
 # %% [markdown]
-# <div class="alert alert-warning"><b>Caution.</b> The size of the inflation depends on how well the model can memorise: ask it of a logistic regression, and it is mostly the balanced test part. The
+# <div class="alert alert-warning"><b>Caution.</b> The size of the inflation depends on how well the model can memorise: a model that cannot, such as a logistic regression, should gain mostly from the balanced test part (not measured here). The
 # order is wrong in any case. Split first, and resample inside the training part, which is what a pipeline does.</div>
 #
 # ## Exercises
@@ -497,7 +501,7 @@ check((yours, theirs), lambda pair: np.allclose(pair, answers, atol=0.01), "")
 
 # %% [markdown]
 # **3.** Repair the probabilities of the undersampled model. It was trained where half of the windows were positive; before undersampling it was a share `p`, the mean of the labels `train[1]`. The odds q / (1 - q) of each probability q are therefore too high by the factor (1 - p) / p. Correct them, and turn
-# them back into probabilities. `predictions["undersampling"]` holds q for the test windows.
+# them back into probabilities. `predictions["undersampling"]` holds q for the test windows. (Then compare `calibration.brier(test[1], repaired)` with that of `predictions["undersampling"]` and of `predictions["none"]`.)
 
 # %% tags=["exercise"]
 repaired = ...

@@ -21,7 +21,7 @@
 # **You will learn**
 #
 # - to turn and move sequence and target together, in the right order, with a draw of its own for each sample;
-# - to test augmentation code for the mistakes that published tools have made;
+# - to test augmentation code for mistakes that are easily made;
 # - to measure whether a model's predictions survive a shift, which the usual scores do not show.
 #
 # **Time:** 60 minutes to read and try; runs in about five minutes. **Before this:** lessons 01 and 03.
@@ -142,7 +142,7 @@ flank_windows(task.active("train").head(2), 256, task.prepared.lengths)
 # %% [markdown]
 # ## 3 · Done wrong, and how a test shows it
 #
-# Four mistakes that raise no error. With each of them the code runs and the loss falls, and nobody need notice:
+# Four mistakes that raise no error. The code runs, and a loss would fall, perhaps not as far, with nothing to compare it to:
 
 
 # %%
@@ -210,11 +210,11 @@ passes = {
 pd.DataFrame(passes).T
 
 # %% [markdown]
-# Each mistake fails one test, and only that one. Write such tests before you train: a loss curve cannot tell.
+# Each mistake fails one test, and only that one. Write such tests before you train: a loss curve need not tell. They find these four, not all: one move for the whole batch, or coins that alternate, would pass. Which test would you add?
 #
 # ## 4 · Does a prediction survive a shift?
 #
-# Two kinds of model will matter. A *convolutional* one looks at every position with the same weights, so a shifted window gives shifted predictions. One with a *dense head* flattens the window and
+# Two kinds of model will matter. A *convolutional* one looks at every position with the same weights, so a shifted window gives shifted predictions, but for its ends, where the network sees padding in the place of bases: its variation score will be small, not 0. One with a *dense head* flattens the window and
 # connects every position with every output: it knows where in the window something lies. If its training peaks were all centred, it has never seen one at the side.
 #
 # Toneyan et al. (2022) measure this with a *variation score*: shift the window twenty times around a peak, lay the predictions over each other where all windows overlap, and divide their standard deviation by
@@ -243,7 +243,7 @@ print(
 # %% [markdown]
 # ## 5 · The experiment
 #
-# Two heads, two training sets, with and without augmentation. The training sets hold the same loci: *thresholded* takes the windows as they lie on the grid, so that peaks are anywhere in them; *centred* puts each peak in the middle.
+# Two heads, two training sets, with and without augmentation. The training sets hold the same loci: *thresholded* takes the windows as they lie on the grid, so that peaks are anywhere in them; *centred* puts the highest bin of each in the middle (what we call a peak here; a peak across the edge of two windows comes twice, and the weakest may be none).
 # No background windows are added, and jitter is up to 384 bp. Each condition has a training seed of its own. Two scores: Pearson over the whole test chromosome, and the variation score at its peaks.
 
 # %%
@@ -315,7 +315,7 @@ means.reset_index().pivot_table(index=["head", "windows"], columns="augmented", 
 
 
 # %% [markdown]
-# First the usual score, for the convolutional model that the published table is about:
+# First the usual score, for the convolutional model, which Table A.2 of Tang's thesis (2024) is about:
 
 
 # %%
@@ -333,14 +333,14 @@ without, with_ = effect("convolutional", "centred", "Pearson r")
 findings.record("F09b", with_ - without, dataset=data)
 
 # %% [markdown]
-# And robustness. The published comparison used convolutional models:
+# Hold the gain of F09a against its null world ([nulls.md](nulls.md)), where two models *without* augmentation differ in their seed alone, and nearly by as much: the sign is right on the interval's word, and the size is not to be trusted. And robustness. The published comparison used convolutional models:
 
 # %% tags=["nbval-ignore-output"]
 without, with_ = effect("convolutional", "centred", "variation")
 findings.record("F10a", without / with_, dataset=data)
 
 # %% [markdown]
-# A dense head can know where in the window it looks. Does it gain more?
+# On each genome the ratio is above 1 (in the left panel every open square lies above every filled one), but it varies too much for three genomes to exclude 1. A dense head can know where in the window it looks. Does it gain at all, and more from centred windows than from the others?
 
 # %% tags=["nbval-ignore-output"]
 without, with_ = effect("dense head", "centred", "variation")
@@ -377,7 +377,7 @@ right.set(xlabel="Pearson r, test chromosome", title="Fit: more is better")
 plots.show(figure, "Variation score and Pearson r of the dense head with none, each, and both augmentations.")
 
 # %% [markdown]
-# It is the jitter: the reverse complement alone leaves the variation score where it was. Look again at the table, and at the right panel. The dense head that has seen centred peaks only is lost on a whole chromosome, with augmentation or without. So its ratio in F10b is that of two models without fit, and says little about models that one would use.
+# It is the jitter: the reverse complement alone leaves the variation score where it was. Look again at the table, and at the right panel. Jitter alone even fits a little better than both together, though the dots overlap. The dense head that has seen centred peaks only is lost on a whole chromosome in every case. So its ratio in F10b is that of two models with next to no fit there, and says little about models that one would use. Between the heads we make no test: they fit very differently, and the models differ in more than the head.
 #
 # <div class="alert alert-warning"><b>Caution.</b> All of this is about shifts. A model can be robust to shifts and still be wrong everywhere: a constant prediction has a variation score of 0. Read it beside a score of fit, never alone.</div>
 #
@@ -411,7 +411,7 @@ if findings.conditions("F11", world)["models"] == "one":  # one way of training,
 findings.record("F11", [largest_ratio(table) for _, table in compared.groupby("seed")], dataset=data)
 
 # %% [markdown]
-# Read this one with care. The largest of several ratios cannot be below 1, and grows with the number of pairs by chance alone: training seeds are enough for some of it, as the null world of F11 shows. And a pair of two poor models counts like a pair of good ones. Among models with at least half of the best correlation of
+# Read this one with care. The largest of several ratios cannot be below 1, and grows with the number of pairs by chance alone: training seeds are enough for some of it, as the null world of F11 shows (with half as many models, and fewer pairs). And a pair of two poor models counts like a pair of good ones. Among models with at least half of the best correlation of
 # their genome:
 
 # %% tags=["nbval-ignore-output"]
@@ -443,6 +443,8 @@ for seed in numbers:
 pd.DataFrame(rows).pivot_table(index="seed", columns="trained with augmentation").round(3)
 
 # %% [markdown]
+# Averaging is higher in every row. That it is the *strand* that helps does not follow: a mean of two predictions is smoother than one, and two shifts averaged would have been the control.
+#
 # ## Exercises
 #
 # **1.** What is the reverse complement of `GATTACA`? Do it in your head.
@@ -511,11 +513,12 @@ check(strand_difference, right_answer, "")
 #
 # - Move the interval, fetch, complement, encode: in this order, sequence and target together.
 # - Every sample needs a draw of its own, every epoch a new one. Test for it: the loss curve will not tell.
-# - Robustness is a property of the head and of the training windows as much as of augmentation. Measure it beside the fit.
+# - Robustness depends on the model and on its training windows as much as on augmentation. Measure it beside the fit.
 # - Averaging over both strands is available to any model, at the cost of a second prediction.
 #
 # ## Further reading
 #
 # - Toneyan, Tang & Koo 2022, the robustness test: [doi:10.1038/s42256-022-00570-9](https://doi.org/10.1038/s42256-022-00570-9)
+# - Tang 2024, *Exploring the Representational Power of Genomic Deep Learning Models*, PhD thesis, Cold Spring Harbor Laboratory
 # - Cao & Zhang 2019, reverse complements as further samples: [doi:10.1093/bioinformatics/bty893](https://doi.org/10.1093/bioinformatics/bty893)
 # - Zhou, Shrikumar & Kundaje 2022, what reverse-complement strategies do: [Proceedings of Machine Learning Research 165](https://proceedings.mlr.press/v165/zhou22a.html)

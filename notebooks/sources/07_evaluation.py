@@ -181,7 +181,7 @@ plots.show(figure, "Thirty kilobases of the test chromosome: observed coverage, 
 # ### A floor
 #
 # A score means nothing without what one gets for less. Two floors: the share of G and C in each bin, a "model" that has learned composition alone, and the same predictions held against the target *rotated* by half
-# the chromosome. A rotated target has the same values and the same neighbours, in places that have nothing to do with the sequence. Whatever scores against it is a leak or a mistake. By hand, the correlation is a mean of
+# the chromosome. A rotated target has the same values and the same neighbours, in places that have nothing to do with the sequence. What scores clearly against it owes nothing to the sequence at that place: a mistake in the scoring, or a trend along the chromosome. (A leak from training into test it does *not* find; lesson 09 does.) By hand, the correlation is a mean of
 # products:
 
 
@@ -212,7 +212,7 @@ def floors(task, truth, predicted):
 pd.DataFrame({f"seed {seed}": floors(task, *scored[seed]) for seed, task in tasks.items()}).T.round(3)
 
 # %% [markdown]
-# The last column should be close to zero, on every data set. If yours is not, stop here.
+# The last column should be close to zero, within a few hundredths, on every data set. If yours is not, stop here.
 #
 # ## 2 · Classes: accuracy, auROC, auPRC
 #
@@ -333,8 +333,8 @@ chosen = selection.pivot_table(index="seed", columns="quantile", values="Pearson
 findings.record("F16", chosen[QUANTILES[-1]] - chosen[QUANTILES[0]], dataset=data)
 
 # %% [markdown]
-# The model is the same at every threshold. In a window without a peak the counts are mostly noise, and there is nothing in them to correlate with: the best possible prediction fails there, too. So part of the rise belongs to
-# the data, not to the model. Compare models on one test set; say which.
+# The model is the same at every threshold. In a window without a peak the counts are mostly noise, and there is little in them to correlate with: the best possible prediction does badly there, too. It rises by about as much as the model does, so the rise belongs to
+# the data and says little of the model. (Windows with much *observed* coverage are also those where noise was high.) Compare models on one test set; say which.
 #
 # ## 4 · Resolution
 #
@@ -411,8 +411,8 @@ display(findings.record("F15a", effects["F15a"], dataset=data))
 findings.record("F15b", effects["F15b"], dataset=data)
 
 # %% [markdown]
-# On every genome the correlation rises with each width up to 256 bp, though not by the same amount; at 1,024 bp two of them have lost again, one more than it had gained, for such bins are wider than a peak and mix it with its surroundings. (How many genomes it takes to be sure is a question for section 9.) Why does it rise? Up to 256 bp
-# smoothing the *predictions alone* gains nearly as much as averaging both sides. So most of the gain is not noise taken from the truth, which has little at this depth (section 8), but jitter and small mistakes of place in the predictions. Wider than a peak, smoothing the predictions alone spoils the match, and only averaging both keeps the
+# On every genome the correlation rises with each width up to 256 bp, though not by the same amount; at 1,024 bp two of them have lost again, one more than it had gained, perhaps since such bins are wider than a peak and mix it with its surroundings. (How many genomes it takes to be sure is a question for section 9.) Why does it rise? Up to 256 bp
+# smoothing the *predictions alone* gains nearly as much as averaging both sides. So most of that gain does not need noise to be taken from the truth, which has little at this depth (section 8); ragged predictions and small mistakes of place would explain it. Wider than a peak, smoothing the predictions alone spoils the match, and only averaging both keeps the
 # score up. So before you compare a model of 32-bp bins with one of 128-bp bins, bring both to 128 bp.
 #
 # <div class="alert alert-warning"><b>Caution.</b> A higher score in wider bins does not mean that wider bins are the better question. Choose the resolution by what the prediction is for: a variant in a motif needs bases, a gene's activity needs
@@ -421,7 +421,7 @@ findings.record("F15b", effects["F15b"], dataset=data)
 # ## 5 · Which windows to train on, and where to judge?
 #
 # Two training sets are common. *Thresholded*: windows on a grid that reach a certain coverage; here, a bin above twice the mean. *Peak-centred*: windows around called peaks. The first set holds more and weaker places, the second is all about
-# summits. Toneyan et al. found that each wins on its own ground: the first on whole chromosomes, the second in the height of peaks. The model of section 1 is of the first kind. We train one of the second for the same number of steps, and fill the same four columns as in Table A.2 of Tang's thesis (2024).
+# summits. Toneyan et al. found that each wins on its own ground: the first on whole chromosomes, the second in the height of peaks. The model of section 1 is of the first kind. Jitter (lesson 04) moves the windows of both kinds in training, so the sets differ in which places they hold, and how many, more than in where a peak lies in the window. We train one of the second for the same number of steps, and fill the same four columns as in Table A.2 of Tang's thesis (2024).
 # A third model tells *kind* from *amount*: it is trained on windows of the first kind, drawn at random, but only as many as there are peaks.
 
 
@@ -476,8 +476,8 @@ display(findings.record("F17a", effects["F17a"], dataset=data))
 findings.record("F17b", effects["F17b"], dataset=data)
 
 # %% [markdown]
-# Read the rows in pairs. Between the first two, kind and amount both differ. On average the thresholded set does better on the chromosome, and the peaks in squared error in peaks but not in correlation there: the pattern of the published table. But the dots overlap. Between the last two only the kind differs. There the peaks are ahead on
-# average in the chromosome's correlation, too, so the number of windows may explain the lead of the first row; three genomes do not decide it. The one column in which peaks lose to both is the squared error on the chromosome. A model that has hardly seen silence errs there, which a test set of peaks hides and a correlation forgives. (Lesson 12 takes this up.)
+# Read the rows in pairs. Between the first two, kind and amount both differ. On average the thresholded set does better on the chromosome, and the peaks in squared error in peaks but not in correlation there: the pattern of the published table. But the dots overlap, and two trainings on the *same* windows, from two seeds, differ by as much (the null worlds of F17a and F17b, [nulls.md](nulls.md)): the pattern may be luck. Between the last two the number of windows is the same, and only kind and training seed differ. There the peaks are ahead on
+# average in the chromosome's correlation, too, though again no more than seeds are apart. So the number of windows may explain the lead of the first row; three genomes do not decide it. The one column in which peaks lose to both is the squared error on the chromosome. A model that has seen less silence may err there, which a test set of peaks hides and a correlation forgives. (Lesson 12 takes this up.)
 #
 # <div class="alert alert-warning"><b>Caution.</b> Equal steps is one way to be fair. A small set is then seen more often, and may be learned by heart. Equal epochs would be another way, and stopping each by its own validation score a third. Say which.</div>
 #
@@ -591,7 +591,7 @@ findings.record("F18b", lead("peaks", "auPRC", trained_on).abs(), dataset=data)
 
 # %% [markdown]
 # The quantitative model is not ahead; that is all the first verdict says. The smaller of two gains lies below zero even for two models that differ in their seed alone: the null world ([nulls.md](nulls.md)) is nearly as low. The binary model's auPRC is higher on each genome, and its logits follow coverage about as well as the other model's
-# predictions, but luck of the seed moves both as much. In peaks the two are alike if trained above the threshold; trained around peaks, the binary model is ahead on average. Look at the open markers on the left, too: trained around peaks, the quantitative model ranks worse on the chromosome on every genome, the binary one on one only.
+# predictions. How much of that lead is luck of the seed the null world does not say: it gives the smaller of two gains only. In peaks the two are alike if trained above the threshold; trained around peaks, the binary model is ahead on average. Look at the open markers on the left, too: trained around peaks, the quantitative model ranks worse on the chromosome on every genome, the binary one on one only.
 #
 # This is not what was published, and the settings differ: there, a binary model gave one label for a window of 2 kb, and knew nothing of what lay where in it. Whether that is the reason, this lesson has not tested.
 #
@@ -603,7 +603,7 @@ findings.record("F18b", lead("peaks", "auPRC", trained_on).abs(), dataset=data)
 #
 # ### What differs between cell types
 #
-# Most elements that are open in one cell type are open in others. A model that predicts the same *average* for all of them is right about most places, and says nothing about any cell type. To see what a model knows of the differences, take the
+# Many elements, promoters above all, are open in several cell types. A model that predicts the same *average* for all of them is right about most places, and says nothing about any cell type. To see what a model knows of the differences, take the
 # average away, from truth and from prediction: divide each track by its mean, since libraries differ in depth, and subtract the mean over cell types.
 
 
@@ -709,7 +709,7 @@ pd.DataFrame(judged).T.round(2) if several else None
 # ## 8 · Replicates: where is the ceiling?
 #
 # Do an experiment twice, and the two libraries do not agree perfectly, because fragments are drawn by chance. It is common to read their correlation as a *ceiling*: a model that reaches it has reached the best possible. But a replicate is a noisy
-# thing, twice: once in the one library, once in the other. A model need not be noisy. If both replicates are the same rate plus independent noise, then
+# thing, twice: once in the one library, once in the other. A model need not be noisy. If both replicates are the same rate plus independent noise of the same size, then
 #
 # > correlation of the replicates = (correlation of a replicate with the rate)²,
 #
@@ -744,7 +744,7 @@ else:
     print(f"{data.name} has no replicates of {task.track}: left out")
 
 # %% [markdown]
-# Now models. A model passes the replicates' own correlation if it knows the rate better than a replicate does. When would that be? Where libraries are shallow: take a tenth of the depth that we have used so far, about nine million fragments of a
+# Now models. A model passes the replicates' own correlation if it knows the rate better than a replicate does. When would that be? Where libraries are shallow enough. Try a tenth of the depth that we have used so far, about nine million fragments of a
 # human genome. The model is trained on the one replicate. Both are then compared with the other, and with the rate.
 
 
@@ -784,7 +784,7 @@ if replicated:
     display(findings.record("F20b", last["model"] - last["its square root"], dataset=data))
 
 # %% [markdown]
-# Compare the last two columns of the table: a model trained on so little knows the rate less well than the replicate itself does, and that decides it. To see where a model passes, take the one of section 1, which has seen ten times as many fragments, and replicates of all the depths above.
+# Compare the last two columns of the table: this small model knows the rate less well than the replicate itself does, and that decides it. F20b holds with room to spare, because the model is weak; what supports the ceiling is the table before, in which the rate itself just reaches it. For this model to pass, the *replicate* has to be worse. Hold the model of section 1, which has seen ten times as many fragments and agrees with a replicate of this depth hardly better, against replicates of all the depths above:
 
 # %%
 if replicated:
@@ -901,7 +901,8 @@ effects["F18a"] = smaller
 pd.DataFrame({name: needed(gains) for name, gains in effects.items()}).T.round(3)
 
 # %% [markdown]
-# With three seeds a mean must exceed two and a half standard deviations to be told from nothing. The interval over genomes is wider than the one over blocks: it knows of more that can vary. Report both if you can, and never the narrower one in the place of the other.
+# With three seeds a mean must exceed two and a half standard deviations to be told from nothing. The last column takes the mean and the spread found here as the truth: with just so many seeds an interval would leave zero about every second time, so plan for more. (F18a's row says nothing: the smaller of two gains lies below zero even where the models are alike.) The two kinds of interval answer different questions. Blocks are about the trained models of one genome, genomes about a way of training; and the first
+# genome's difference is larger than the mean, which nothing in its blocks could have told. That the interval over genomes is the wider one here is mostly due to its resting on three values. Report both if you can, and never one in the place of the other.
 #
 # ## Exercises
 #
@@ -959,7 +960,7 @@ check((with_one, with_sum), lambda pair: np.allclose(pair, answers, atol=0.005),
 # - Wider bins, smoother signal and stronger test windows can raise a correlation without any better model.
 # - Test where the model will be used. Peaks alone hide what happens on the rest of the genome.
 # - For several tasks, score each on its own scale, and score what differs between them.
-# - The ceiling is the square root of the replicates' correlation; the interval comes from blocks of the genome.
+# - The ceiling is the square root of the replicates' correlation; blocks of the genome give the interval of a trained model, seeds and genomes that of a way of training.
 #
 # ## Further reading
 #
