@@ -367,7 +367,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Without a remedy no tenth comes near a probability of one half, and none should: even among the windows that look best, most hold no summit. A tenth is coarse, though: the last dot pools some hundred windows, and the few highest probabilities among them are too high without a remedy as well (by the curve of section 3, no threshold makes half of the calls right). For each seed the remedy with the *lowest Brier score*, against none:
+# Without a remedy no tenth comes near a probability of one half, and none should: even among the windows that look best, most hold no summit. A tenth is coarse, though: the last dot pools some hundred windows, and the few highest probabilities among them are too high without a remedy as well (by the curve of section 3, hardly any threshold makes half of the calls right). For each seed the remedy with the *lowest Brier score*, against none:
 
 # %%
 table = experiment("F05b").pivot_table(index="seed", columns="remedy", values="Brier")
