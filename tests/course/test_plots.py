@@ -62,6 +62,19 @@ def test_browser_draws_rows_on_one_axis_in_bp() -> None:
     assert [text.get_text() for text in motifs.texts] == ["a", "b"]
 
 
+def test_browser_shows_boxes_narrower_than_a_pixel() -> None:
+    starts = np.arange(1_000, 29_000, 1_111)
+    table = pd.DataFrame({"start": starts, "end": starts + 11, "strand": "+"})
+    figure = plots.genome_browser("chr2", 0, 30_000, [plots.IntervalRow("motifs", table, "black")], "Title")
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].mean(axis=2)
+    (axis,) = figure.axes
+    places = axis.transData.transform(np.column_stack([starts + 5, np.zeros(len(starts))])).round().astype(int)
+    for x, y in places:
+        assert pixels[len(pixels) - y, x - 1 : x + 2].min() < 128
+    assert all(len(line.get_xdata()) == 0 for line in axis.lines)  # no room for an arrow head
+
+
 def test_browser_takes_a_track_without_any_value() -> None:
     rows = [plots.SignalRow("coverage", np.full(4, np.nan), bin_size=25)]
     (axis,) = plots.genome_browser("chr2", 0, 100, rows, "Nothing was measured").axes
