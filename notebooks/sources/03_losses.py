@@ -339,11 +339,12 @@ STARTS = {
     "elsewhere": (shape_loss, {"build": partial(small_model, initial_rate=None)}),
     "at the mean, Poisson": ("poisson", {}),
 }
-rows = []
+rows, fitted = [], {}
 for seed in numbers:
     here = task_for_seed(data, seed, track=track)
     for start, (loss, options) in STARTS.items():
-        truth, predicted = on_chromosomes(here, trained(here, loss, seed, **options))
+        fitted[start, seed] = trained(here, loss, seed, **options)
+        truth, predicted = on_chromosomes(here, fitted[start, seed])
         scaled = predicted * (truth.mean() / predicted.mean())
         assert np.allclose(scaled, scale_by_mean_ratio(truth, predicted), rtol=1e-4)
         means = {"mean observed": truth.mean(), "mean predicted": predicted.mean()}
@@ -376,7 +377,7 @@ findings.record("F08", shape.loc["at the mean", "ratio"], dataset=data)
 # prediction. On the dashed line the variance equals the mean. The orange line adds a *dispersion* times the squared mean, one number for all groups.
 
 # %%
-model = trained(task, "poisson", first_seed)
+model = fitted["at the mean, Poisson", first_seed]
 truth, predicted = on_chromosomes(task, model, "validation")
 table = pd.DataFrame({"observed": truth.ravel(), "predicted": predicted.ravel()}).dropna()
 table["squared"] = (table["observed"] - table["predicted"]) ** 2
