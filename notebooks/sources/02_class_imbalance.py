@@ -396,7 +396,7 @@ pd.DataFrame(rows).T.round(2)
 # On this one genome balancing changes F1 at 0.5 little, and the threshold much; with it, the two models are level. (It is one seed: a small difference says nothing.)
 #
 # <div class="alert alert-warning"><b>Caution.</b> This is said of models that use all examples and rank by a probability. A learner that stops before it has seen the rare class, such as a tree
-# that splits only where much impurity goes, can gain from balancing: the null world of F05a is such a learner ([nulls.md](nulls.md)). And undersampling can be worth it for speed
+# that splits only where much impurity goes, can gain from balancing: the null world of F05a is such a learner (<a href="nulls.md">nulls.md</a>). And undersampling can be worth it for speed
 # alone. Then repair the probabilities (exercise 3).</div>
 #
 # ## 6 · Resampling before the split

@@ -365,7 +365,7 @@ findings.record("F08", shape.loc["at the mean", "ratio"], dataset=data)
 
 # %% [markdown]
 # Compare the two starts. The published remark needs a condition. Where a model begins at the level of the data, its mean stays about right without anybody having asked for it, and a ratio has nothing to mend; where it begins elsewhere, the mean stays wrong, and scaling mends it. A right mean is not a right scale,
-# though: after scaling, the start at the mean has the larger error of the two in each seed. Perhaps its peaks are too low above a level that is too high, and a ratio cannot mend that. And look at the control: a loss that asks for the scale does not make scaling useless. The reason is in section 5: its model was trained on windows half of which are active, and expects
+# though: after scaling, the start at the mean has the larger error of the two in each seed. Perhaps its peaks are too low above a level that is too high, and a ratio cannot mend that. And look at the control: a loss that asks for the scale does not make scaling useless. A likely reason is in section 5: its model was trained on windows half of which are active, and it expects
 # too much of a whole chromosome.
 #
 # <div class="alert alert-warning"><b>Caution.</b> Scaling uses the truth of the test chromosome. That is fine for comparing shapes, and cheating if you then report the error as if the model had reached it alone. And a ratio mends the

@@ -265,7 +265,7 @@ findings.record("F26b", flattery["forest, any leaves"] - flattery["forest, 8 lea
 # %% [markdown]
 # The order of the models is the worst of it. Whoever chooses a model by the random split chooses the one that remembers best.
 #
-# <div class="alert alert-warning"><b>Caution.</b> A random split is not wrong in itself. If windows do not overlap, and nothing else ties them together, it may do little harm. In the null world of this finding ([nulls.md](nulls.md)) the windows lie side by side: there no harm was shown, nor was it ruled out.
+# <div class="alert alert-warning"><b>Caution.</b> A random split is not wrong in itself. If windows do not overlap, and nothing else ties them together, it may do little harm. In the null world of this finding (<a href="nulls.md">nulls.md</a>) the windows lie side by side: there no harm was shown, nor was it ruled out.
 # But "do not overlap" must hold for everything that a model reads. If jitter or flanks widen the window, the wider one counts.</div>
 #
 # ## 3 · When whole chromosomes are not enough
