@@ -135,6 +135,13 @@ def alternative_text(notebook: Notebook, _: int) -> list[str]:
     return wrong + [f"a picture without alternative text: {found}" for found in re.findall(r"!\[\s*\]\([^)]*\)", prose(notebook))]
 
 
+def boxes_in_html(notebook: Notebook, _: int) -> list[str]:
+    """No Markdown inside a box: it is HTML, and would show it as it is written."""
+    boxes = re.findall(r"<div.*?</div>", prose(notebook), re.DOTALL)
+    found = [mark for box in boxes for mark in re.findall(r"\[[^\]]+\]\([^)]+\)|`[^`]+`|\*\*[^*]+\*\*", box)]
+    return [f"Markdown in a box: {mark}" for mark in found]
+
+
 def few_ignored(notebook: Notebook, _: int) -> list[str]:
     """At most a third of the cells with output are exempt from comparison."""
     showing = [cell for cell in code(notebook) if cell.outputs]
@@ -143,5 +150,5 @@ def few_ignored(notebook: Notebook, _: int) -> list[str]:
 
 
 RULES: list[Callable[[Notebook, int], list[str]]] = [
-    title, setup_and_parameters, exercises, ending, short_cells, executed_and_quiet, alternative_text, few_ignored,
+    title, setup_and_parameters, exercises, ending, short_cells, executed_and_quiet, alternative_text, boxes_in_html, few_ignored,
 ]  # fmt: skip

@@ -111,6 +111,7 @@ BROKEN = [
     ("executed_and_quiet", put(3, outputs=[new_output("error", ename="KeyError", evalue="", traceback=[])]), "error: KeyError"),
     ("alternative_text", put(3, outputs=[picture(" ")]), "a picture without alternative text: show()"),
     ("alternative_text", first("- a", "- ![](picture.png)"), "a picture without alternative text: ![](picture.png)"),
+    ("boxes_in_html", first("- a", "<div>see [there](a.md)</div>"), "Markdown in a box: [there](a.md)"),
     ("few_ignored", put(3, metadata={"tags": ["nbval-ignore-output"]}), "1 of 1 output cells are not compared"),
 ]  # fmt: skip
 
