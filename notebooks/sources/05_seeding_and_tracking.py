@@ -242,7 +242,7 @@ findings.record("F13", shares, dataset=data)
 # %% [markdown]
 # Whether one run is enough depends on how far the methods are apart, measured in spreads. That is why a single number a method is not a result. Two things to keep in mind about this share: the "right" order is itself that of means over a few
 # runs, and a share cannot be below zero, so that the lower end of its interval is a weak statement. And had the two methods been
-# equally good, this share would not be zero but about 0.3, since the order of the means would be luck as well. So it does not say that a *true* order was missed; whether there is one, section 4 asks. What it does say: one run a method would not have told.
+# equally good, this share would not be zero but far above it, since the order of the means would be luck as well. So it does not say that a *true* order was missed; whether there is one, section 4 asks. What it does say: one run a method would not have told.
 #
 # ## 4 · Which interval to print
 #

@@ -344,7 +344,7 @@ findings.record("F35a", (plain.set_index("seed")["home"] - plain.set_index("seed
 
 # %% [markdown]
 # At home the model looks better than it is abroad. Within each of the new batches it is about as good as at home: the *order* of libraries survives, but each batch moves all its scores up or down, and a pool of batches mixes them. (A fixed threshold should suffer likewise; we did not test it.)
-# A model of eight batches has learned to ignore what batches do, and needs no correction. With batch means taken out the model of one batch is as good. The first component of libraries of a *single* batch is not a batch, so taking it out cannot do the same.
+# A model of eight batches has learned to ignore what batches do, and needs no correction. With batch means taken out the model of one batch is as good. The first component of libraries of a *single* batch is not a batch, so taking it out need not do the same.
 #
 # The same with the share of lesson 11, where the task is easier and there is less to lose:
 
